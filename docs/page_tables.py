@@ -56,13 +56,14 @@ MODEL_MEANINGS: Mapping[str, str] = {
     "nclasses": "number of classes; default: from its files",
 }
 VERDICT_MEANINGS: Mapping[Outcome, str] = {
-    Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains",
+    Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains; "
+    "or slower night by night ([creep](red-night.md#what-to-do))",
     Outcome.OOM: "the server ran out of memory on a cell that has a baseline value",
     Outcome.CRASHED: "the server died during the cell or did not come back, or the worker that measured it died",
     Outcome.ERROR: "the cell could not be measured, its predictions are wrong, or something else ended its test",
     Outcome.INVALID: "in every attempt, the board throttled or another client used the server",
     Outcome.NOT_CONFIRMED: "the cell was deferred, and the run ended before it was measured again",
-    Outcome.UNSTABLE: "beyond the tolerance, but chance could explain it; fails in the third consecutive run",
+    Outcome.UNSTABLE: "beyond the tolerance, but chance could explain it",
     Outcome.REMEASURE: "not a verdict yet: the cell is measured again at the end of its platform's cells",
     Outcome.NEW: "nothing to compare with (fails with `--ddperf-require-baseline`), or a first recording that is "
     "slower than the published table",

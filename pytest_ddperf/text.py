@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
 
+_MOST_DIGITS = 8
+"""Digits of a percentage at which two values that still look alike differ by no more than rounding errors."""
+
+
 def format_ms(ms: float | None) -> str:
     """Format milliseconds with three significant digits, as in the report, without an exponent; "" for None."""
     if ms is None:
@@ -30,12 +34,27 @@ def format_interval(interval: tuple[float, float]) -> str:
     return f"[{interval[0] * 100:+.1f}, {interval[1] * 100:+.1f}]"
 
 
-def format_change(change: float | None) -> str:
-    """Format a relative change with its sign: `-1.7 %`; "" for None."""
+def format_change(change: float | None, *limits: float | None) -> str:
+    """Format a relative change with its sign: `-1.7 %`; "" for None.
+
+    Args:
+        change: the change.
+        limits: values that are shown beside it or known to the reader. The change gets as many digits as it takes to
+            tell it from each of them: `+10.02 %` beside a limit of 10 %.
+    """
     if change is None:
         return ""
-    percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
-    return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
+    digits = digits_beside(change * 100, *(limit * 100 for limit in limits if limit is not None))
+    return f"{round(change * 100, digits) + 0.0:+.{digits}f} %"  # -0.0 becomes 0.0
+
+
+def digits_beside(percent: float, *others: float) -> int:
+    """Return how many decimals to show of a percentage, so that it does not look like another one that differs."""
+    least = 0 if abs(round(percent, 1)) >= 100 else 1
+    for digits in range(least, _MOST_DIGITS):
+        if all(other == percent or round(other, digits) != round(percent, digits) for other in others):
+            return digits
+    return least
 
 
 def format_table(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import signal
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -55,4 +56,7 @@ def _own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(folder))
         patch.setattr(tempfile, "tempdir", str(folder))
+        if sys.dont_write_bytecode:  # processes that tests start spend most of their time on compiling otherwise
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patch.setenv("PYTHONPYCACHEPREFIX", str(folder / "compiled"))
         yield

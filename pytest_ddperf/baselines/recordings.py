@@ -26,11 +26,14 @@ from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Conditions, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY, select_reddest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.gate.statistics import round_statistic, rounds_scatter
 from pytest_ddperf.history.run_file import MOST_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from pytest_ddperf.core.records import Measurement
 
     Stats = Callable[[Sequence[float]], Mapping[str, object]]
 
@@ -114,6 +117,10 @@ Duration = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 """Seconds; below this bound it remains finite in milliseconds."""
 
 
+class _Round(msgspec.Struct):
+    passes: Annotated[int, msgspec.Meta(ge=1)]
+
+
 class _ExtraInfo(msgspec.Struct):
     platform: str
     model: str
@@ -123,6 +130,7 @@ class _ExtraInfo(msgspec.Struct):
     network_files: dict[str, str] = msgspec.field(default_factory=dict)
     recorded: str = ""
     verdict: str = ""
+    rounds: list[_Round] = []
 
 
 class _StatsData(msgspec.Struct):
@@ -198,6 +206,9 @@ def read_recorded(path: Path) -> Recorded:
             continue
         benchmark = decode_benchmark(path, text, number, raw, _Benchmark)
         info, data = benchmark.extra_info, benchmark.stats.data
+        if info.rounds and sum(one.passes for one in info.rounds) != len(data):
+            found = f"{sum(one.passes for one in info.rounds)} passes in extra_info.rounds, {len(data)} in stats.data"
+            raise BaselineFileError(path, line_of(text, raw), found, "the same number in both")
         key = CellKey(info.platform, info.model, info.batch_size, info.scenario)
         if key in cells and ours is not None:
             raise BaselineFileError(path, line_of(text, raw), f"the cell {key} is listed twice", "each cell once")
@@ -376,11 +387,30 @@ def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str,
             **msgspec.to_builtins(key),
             "conditions": msgspec.to_builtins(measurement.conditions),
             **({"network_files": measurement.network_files} if measurement.network_files else {}),
+            "rounds": list_rounds(measurement),
+            **_scatter(measurement),
             "recorded": recorded,
         },
         "options": {},
         "stats": dict(stats([round_to_seven_digits(ms / 1000) for ms in times_ms])),
     }
+
+
+def list_rounds(measurement: Measurement) -> list[dict[str, Any]]:
+    """List the rounds of a measurement: when each began, ISO 8601, and how many passes the gated clock timed in it."""
+    timed = zip(measurement.rounds, measurement.per_image_ms(), strict=True)
+    return [
+        {"started": datetime.fromtimestamp(one.started_s, UTC).isoformat(timespec="seconds"), "passes": len(ms)}
+        for one, ms in timed
+        if ms
+    ]
+
+
+def _scatter(measurement: Measurement) -> dict[str, float]:
+    """Return the standard deviation between the rounds, relative, by its name in the file; empty for a single round."""
+    rounds = [round_statistic(ms) for ms in measurement.per_image_ms() if ms]
+    variance, degrees = rounds_scatter(rounds, without_slowest=False)
+    return {"scatter_between_rounds": round_to_seven_digits(math.sqrt(variance))} if degrees else {}
 
 
 def cell_sort_key(key: CellKey) -> tuple[str, tuple[int, str], int, str]:
@@ -498,6 +528,7 @@ def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:
         runs=(passes_ms,),
         conditions=info.conditions,
         network_files=info.network_files,
+        round_sizes=(tuple(one.passes for one in info.rounds),) if info.rounds else (),
     )
 
 

@@ -15,7 +15,7 @@ from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.embedded import facade
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import read_run
-from pytest_ddperf.report import benchmark_json, gather, terminal
+from pytest_ddperf.report import benchmark_json, gather, site, terminal
 from pytest_ddperf.report import files as report
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="FILE",
-        help="write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "
-        "(github-action-benchmark); repeatable",
+        help="write a report: FILE.md, FILE.html, FILE.csv, FILE.json, comment:FILE (pull request), bmf:FILE "
+        "(Bencher) or pytest:FILE (github-action-benchmark); repeatable",
     )
     report.add_argument(
         "--plot",
@@ -51,7 +51,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DIR",
         help=f"draw the figures into this folder; default: {PLOT_DIR}",
     )
-    report.add_argument("--platform", metavar="A[,B]", help="platforms to include; default: all")
+    report.add_argument(
+        "--site",
+        type=cli_arguments.parse_path,
+        metavar="DIR",
+        help="write a static site of the nights into this folder",
+    )
+    report.add_argument(
+        "--platform",
+        metavar="A[,B]",
+        help="platforms to include; default: all",
+    )
     report.add_argument(
         "--storage",
         type=cli_arguments.parse_path,
@@ -74,12 +84,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _report(arguments: argparse.Namespace) -> int:
     """Print tables of stored runs and the cost of the 13 networks: as published, and computed from their graphs.
 
-    With -o or --plot, write reports and figures instead, of the baselines if no run is stored.
+    With -o or --plot, write reports and figures instead, of the baselines if no run is stored; with --site, a site.
     """
     if arguments.storage.exists() and not arguments.storage.is_dir():
         raise ConfigurationError(f"The history {arguments.storage} is not a folder; name one with --storage=DIR.")
     catalog = load_catalog(Path.cwd())
     platforms = None if arguments.platform is None else _platforms(arguments.platform, catalog)
+    if arguments.site is not None:
+        return _write_site(arguments, catalog, platforms)
     if arguments.output or arguments.plot is not None:
         if arguments.json is not None:
             raise ConfigurationError("--json cannot be combined with -o or --plot; run the command once for each.")
@@ -124,6 +136,20 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
         _stored_runs(arguments.storage, arguments.name, platforms)  # raises the same errors as when the run is printed
     results = gather.load_stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
     report.make_stored(results, arguments.storage, platforms or results.platforms, folder=figures, files=files)
+    return 0
+
+
+def _write_site(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:
+    """Write the pages of the site that changed, print their paths, and return the exit status."""
+    if arguments.output or any(each is not None for each in (arguments.plot, arguments.json, arguments.name)):
+        raise ConfigurationError("--site cannot be combined with -o, --plot, --json or --run; run the command twice.")
+    folder = Path.cwd()
+    made = site.write_site(catalog, arguments.storage, folder / arguments.site, project_dir=folder, platforms=platforms)
+    for warning in made.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    for path in made.written:
+        sys.stdout.write(f"{path}\n")
+    sys.stdout.write(f"pages written: {len(made.written)}, unchanged: {made.unchanged}\n")
     return 0
 
 

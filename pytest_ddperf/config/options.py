@@ -163,13 +163,14 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                "their old values; all: they are also recorded, and pass; default: accepted",
                choice("accepted", "all"), None, "accepted|all", "accepted"),
         Option("accept", "accept this run as a reference for later nights", SWITCH, False),
-        Option("infra-exit-code", "exit status of a run that says nothing about speed: each failed test is a cell that "
-               "is error, crashed or invalid, a cell is unstable, nothing was measured, or no server responds; "
+        Option("infra-exit-code", "exit status of a run that says nothing about speed: each failed test is a cell "
+               "that is error, crashed or invalid, a cell is unstable, nothing was measured, or no server responds; "
                "default: pytest's own", whole_number(1, 255), None, "N"),
     ),
     "output": (
-        Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "
-               "(github-action-benchmark); repeatable", NAMES, (), "FILE", repeatable=True),
+        Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, comment:FILE (pull request), "
+               "bmf:FILE (Bencher) or pytest:FILE (github-action-benchmark); repeatable", NAMES, (), "FILE",
+               repeatable=True),
         Option("plot", "draw the figures into this folder; without test paths, draw stored results and run no test; "
                "default: ddperf-figures", non_empty("a folder"), None, "DIR", "ddperf-figures"),
         Option("storage", "folder of the history; default: .ddperf", non_empty("a folder"), ".ddperf", "DIR"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.networks import (
@@ -161,6 +162,7 @@ def build_matrix(
     return list(dict.fromkeys(cells))
 
 
+@cache  # reading the tables compares every name with every spelling
 def _plain(name: str) -> str:
     r"""Normalise a name by removing case, spaces and `-_. \` (the report escapes its underscores)."""
     return re.sub(r"[-_.\s\\]+", "", name).casefold()

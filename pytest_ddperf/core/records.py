@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_ddperf.core.telemetry import Telemetry  # noqa: TC001 - msgspec reads the annotations
+from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+
+COMMIT_DIGITS = 12
+"""Digits shown of a commit id; they are enough to be unique."""
 
 
 class Clock(StrEnum):
@@ -291,6 +297,7 @@ class Baseline:
         value_ms: milliseconds per image as published or recorded (a mean for `report`, a median otherwise).
         source: human-readable location of the baseline: file and description of the figure.
         runs: raw milliseconds per image, one tuple per run, oldest first; empty for `report`.
+        round_sizes: for each of the runs, the number of passes of each of its rounds; empty if the rounds are unknown.
         reading_error_ms: maximum error of a figure that was read from a chart.
         conditions: conditions under which it was recorded; None for `report`.
         network_files: `Measurement.network_files` at the time of recording; empty if not known.
@@ -303,6 +310,19 @@ class Baseline:
     reading_error_ms: float = 0.0
     conditions: Conditions | None = None
     network_files: dict[str, str] = field(default_factory=dict, hash=False)
+    round_sizes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def rounds(self) -> list[tuple[float, ...] | tuple[tuple[float, ...], ...]]:
+        """The runs, each as its rounds, or as its passes if its rounds are unknown."""
+        sizes = self.round_sizes or ((),) * len(self.runs)
+        return [_split(run, of_run) if of_run else run for run, of_run in zip(self.runs, sizes, strict=True)]
+
+
+def _split(passes: Sequence[float], sizes: Sequence[int]) -> tuple[tuple[float, ...], ...]:
+    """Split the passes of a run into rounds of these sizes."""
+    ends = itertools.accumulate(sizes)
+    return tuple(tuple(passes[end - size : end]) for size, end in zip(sizes, ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +337,29 @@ class Unavailable:
 
 
 @dataclass(frozen=True, slots=True)
+class Creep:
+    """A slow rise of a cell's nightly times, in steps that are each too small for the gate of a single night.
+
+    Args:
+        since: start of the night on which it began, UTC in ISO 8601.
+        nights: number of nights since then, that night included.
+        change: relative change of the latest nights from the nights before the rise.
+        commit: id of the commit that was tested on the night on which it began; "" if unknown.
+    """
+
+    since: str
+    nights: int
+    change: float
+    commit: str = ""
+
+    def __str__(self) -> str:
+        """Say since when: `slower since the night of 2026-11-03 (commit 1a2b3c), +8.6 % over 14 nights`."""
+        commit = f" (commit {self.commit[:COMMIT_DIGITS]})" if self.commit else ""
+        nights = f"{self.nights} night{'s' * (self.nights > 1)}"
+        return f"slower since the night of {self.since[:10]}{commit}, {format_change(self.change)} over {nights}"
+
+
+@dataclass(frozen=True, slots=True)
 class CellRecord:
     """One cell of one run: sent by the worker to the controller and stored as one line of the history.
 
@@ -324,8 +367,10 @@ class CellRecord:
         nodeid: the test that measured it.
         outcome: the verdict.
         reason: explanation of the verdict; for failures the whole message.
-        now_ms: milliseconds per image of this run, by the gated clock; None if nothing was measured.
-        change: change relative to the baseline (0.1 = 10 % slower); None without a baseline.
+        now_ms: milliseconds per image as the gate estimated them: `baseline_ms` times 1 + `change`; None if nothing was
+            measured. Mean, median and passes are in the measurement.
+        change: the change that the gate compared with the limit (0.1 = 10 % slower), without the common shift; None
+            without a baseline.
         measurement: None if nothing was measured.
         resolution: the smallest relative change the gate can distinguish from noise; None without a baseline.
         suite_shift: relative slowdown of the platform's other cells against their baselines; None if unknown.
@@ -334,6 +379,12 @@ class CellRecord:
         interval: confidence interval of the change; None for a cell that was not measured in pairs, or is undecided.
         detail: the reason without the cell's id and verdict, for reports that show these separately; "" if the reason
             contains neither.
+        baseline_ms: the baseline as the gate compared it, milliseconds per image: converted to the gated clock, and the
+            fastest passes of each run; None without a baseline, and in records of older versions.
+        limit: the relative change beyond which the cell is regressed; None without a baseline.
+        shift_removed: the platform's common shift that was removed from `change`, relative; 0 if none was.
+        platform_shifted: whether the cell is slower because the whole platform is.
+        creep: since when the cell has become slower night by night, if it is red for that; else None.
     """
 
     key: CellKey
@@ -351,6 +402,11 @@ class CellRecord:
     suite_shift: float | None = None
     cause: str = ""
     detail: str = ""
+    baseline_ms: float | None = None
+    limit: float | None = None
+    shift_removed: float = 0.0
+    platform_shifted: bool = False
+    creep: Creep | None = None
     interval: tuple[float, float] | None = None
 
     @property

@@ -7,11 +7,13 @@ be tested without a server, a file or a run.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.records import AGAINST, FAILING, Baseline, Outcome, Unavailable
 from pytest_ddperf.core.scenarios import scenario_sort_key
+from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.load_summary import LoadSummary
-    from pytest_ddperf.core.records import CellKey, CellRecord, ServerFacts
+    from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts
 
 SEVERITY = (
     Outcome.REGRESSED,
@@ -51,6 +53,19 @@ class _Judged(Protocol):
     def outcome(self) -> Outcome: ...
 
 
+class _Compared(Protocol):
+    """A cell with the figures that decided its verdict."""
+
+    @property
+    def change(self) -> float | None: ...
+
+    @property
+    def tolerance(self) -> float | None: ...
+
+    @property
+    def limit(self) -> float | None: ...
+
+
 Judged = TypeVar("Judged", bound=_Judged)
 
 
@@ -60,14 +75,15 @@ class Result:
 
     Args:
         key: the cell.
-        baseline_ms: milliseconds per image of the baseline; None without one.
+        baseline_ms: milliseconds per image of the baseline, as the gate compared it if the cell was judged; None
+            without one.
+        stored_ms: the same as published or recorded; None if that is equal.
         baseline_kind: `report`, `recorded`, `history` or `against`; "" without one.
         baseline_source: human-readable location of the baseline.
         reading_error_ms: maximum error of a baseline that was read from a chart.
         unavailable: whether the baseline marks the cell `x`: not measurable on that platform.
-        now_ms: measured milliseconds per image; None if the run did not measure the cell.
-        change: relative change of `now_ms` against the baseline as the clock would show it; None if either is missing.
-            The figure used by the gate is in the reason.
+        now_ms: milliseconds per image as the gate estimated them; None if the run did not measure the cell.
+        change: `now_ms` / `baseline_ms` - 1, the change that the gate compared with `limit`; None if either is missing.
         outcome: the verdict; None if the run did not contain the cell, or there is no run.
         reason: explanation of the verdict.
         tolerance: relative; None without a verdict against a baseline.
@@ -81,6 +97,10 @@ class Result:
         cause: `CellRecord.cause` of its record.
         detail: `CellRecord.detail` of its record.
         suite_shift: `CellRecord.suite_shift` of its record.
+        limit: `CellRecord.limit` of its record.
+        shift_removed: `CellRecord.shift_removed` of its record.
+        platform_shifted: `CellRecord.platform_shifted` of its record.
+        creep: `CellRecord.creep` of its record.
     """
 
     key: CellKey
@@ -104,6 +124,11 @@ class Result:
     cause: str = ""
     detail: str = ""
     suite_shift: float | None = None
+    limit: float | None = None
+    shift_removed: float = 0.0
+    platform_shifted: bool = False
+    creep: Creep | None = None
+    stored_ms: float | None = None
 
     @property
     def reference(self) -> str:
@@ -116,9 +141,18 @@ class Result:
         return compute_images_per_second(self.key, self.value_ms, self.load)
 
     @property
+    def measured_ms(self) -> float | None:
+        """The time of this run, milliseconds per image; None if it did not measure the cell.
+
+        It is `now_ms`, unless that excludes a common shift or belongs to several nights; then the median of the passes.
+        """
+        is_other = self.now_ms is not None and (self.shift_removed or self.creep is not None)
+        return median(self.samples_ms) if is_other and self.samples_ms else self.now_ms
+
+    @property
     def value_ms(self) -> float | None:
         """The measured value, else the baseline; None if there is neither."""
-        return self.baseline_ms if self.now_ms is None else self.now_ms
+        return self.baseline_ms if self.now_ms is None else self.measured_ms
 
     @property
     def side(self) -> str:
@@ -233,6 +267,7 @@ class TrendNight:
         baseline_ms: the baseline of that night, milliseconds per image; None without a baseline.
         baseline_kind: kind of that baseline; "" without one.
         commit: commit id of the tested project; "" if unknown.
+        limit: the change beyond which the cell was regressed; None if unknown.
     """
 
     run: str
@@ -245,6 +280,7 @@ class TrendNight:
     baseline_ms: float | None = None
     baseline_kind: str = ""
     commit: str = ""
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +289,18 @@ class Trend:
 
     key: CellKey
     nights: tuple[TrendNight, ...]
+
+
+def format_decided(cell: _Compared) -> str:
+    """Format the change that decided a cell's verdict, so that it never looks like its tolerance or limit; "" for none.
+
+    Args:
+        cell: a record or a result.
+    """
+    if cell.change is None:
+        return ""
+    faster = None if cell.tolerance is None else -cell.tolerance
+    return format_change(cell.change, cell.tolerance, faster, cell.limit)
 
 
 def select_reddest(records: Iterable[Judged]) -> dict[CellKey, Judged]:
@@ -284,11 +332,13 @@ def shared_notes(noted: Iterable[tuple[CellKey, Iterable[str]]]) -> list[str]:
 def by_cause(cells: Iterable[Result]) -> list[list[Result]]:
     """Group failed cells by platform and cause, in the order of the groups' first cells.
 
-    A cell without a shared cause forms a group of its own.
+    Cells that became slower night by night form a group, whenever each of them began. A cell without a shared cause
+    forms a group of its own.
     """
     groups: dict[object, list[Result]] = {}
     for cell in cells:
-        same = (cell.key.platform, cell.outcome, cell.cause) if cell.cause else object()
+        crept = cell.creep is not None
+        same = (cell.key.platform, cell.outcome, cell.cause, crept) if cell.cause or crept else object()
         groups.setdefault(same, []).append(cell)
     return list(groups.values())
 
@@ -320,6 +370,8 @@ def join_cell(
     unavailable = isinstance(held, Unavailable)
     if record is None:
         return Result(key, **common, unavailable=unavailable)  # type: ignore[arg-type] # values of several fields
+    if record.baseline_ms is not None:
+        common |= {"baseline_ms": record.baseline_ms, "stored_ms": common["baseline_ms"]}
     measurement = record.measurement
     samples = () if measurement is None else tuple(ms for one in measurement.per_image_ms() for ms in one)
     older = () if earlier is None else (f"measured by an earlier run, {earlier.run} of {earlier.started}",)
@@ -342,6 +394,10 @@ def join_cell(
         cause=record.cause,
         detail=record.detail,
         suite_shift=record.suite_shift,
+        limit=record.limit,
+        shift_removed=record.shift_removed,
+        platform_shifted=record.platform_shifted,
+        creep=record.creep,
     )
 
 

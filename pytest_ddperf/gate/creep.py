@@ -55,12 +55,18 @@ class Creep:
         alarm: whether it did; an alarm beyond doubt remains until the cell is recorded again.
         since: index of the night on which the rise began; None without an alarm.
         change: relative change of the last 7 nights from the nights before the rise (from the first 8 without an
-            alarm); 0.1 for 10 % slower.
+            alarm); 0.1 for 10 % slower. If it is within `limit` again after a rise beyond doubt, the height of that.
+        limit: the change that a rise must exceed.
+        before_ms: the time before the rise, in milliseconds.
+        found: index of the night on which the rise first was significant; None without an alarm.
     """
 
     alarm: bool
     since: int | None
     change: float
+    limit: float = 0.0
+    before_ms: float = 0.0
+    found: int | None = None
 
 
 def judge_creep(values: Sequence[float], tolerance: float = 0.05) -> Creep:
@@ -84,13 +90,38 @@ def judge_creep(values: Sequence[float], tolerance: float = 0.05) -> Creep:
     rise = _first_rise(logs, least)
     reference = REFERENCE_NIGHTS if rise is None else rise.start
     height = midmean(logs[-RECENT_NIGHTS:]) - midmean(logs[:reference])
+    limit = least
     if rise is not None and not rise.certain:
         scatter = rise.sigma * math.sqrt(_MIDMEAN_VARIANCE * (1 / RECENT_NIGHTS + 1 / reference))
-        if height <= max(least, _STILL_UP * scatter - _STILL_UP_ROOM):
+        limit = max(least, _STILL_UP * scatter - _STILL_UP_ROOM)
+        if height <= limit:
             rise = None
+    elif rise is not None and height <= limit:
+        height = rise.height
     return Creep(
-        alarm=rise is not None, since=None if rise is None else rise.start, change=math.expm1(min(height, 700.0))
+        alarm=rise is not None,
+        since=None if rise is None else rise.start,
+        change=_relative(height),
+        limit=_relative(limit),
+        before_ms=math.exp(midmean(logs[:reference])),
+        found=None if rise is None else rise.found,
     )
+
+
+def is_step(values: Sequence[float], creep: Creep, night: int) -> bool:
+    """Whether a rise happened at once on a night that the gate saw: the 3 nights before it had less than half of it.
+
+    Args:
+        values: as for `judge_creep`.
+        creep: the rise in them.
+        night: index of the night.
+    """
+    before = [math.log(value / creep.before_ms) for value in values[max(0, night - 3) : night]]
+    return 2 * sum(before) < len(before) * math.log(values[night] / creep.before_ms)
+
+
+def _relative(logarithm: float) -> float:
+    return math.expm1(min(logarithm, 700.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +132,22 @@ class _Rise:
         start: index of the night on which it began.
         certain: whether it was ever beyond what chance can explain.
         sigma: latest estimate of a night's standard deviation.
+        found: index of the night on which it was first significant.
+        height: the fitted rise on the night on which it was beyond what chance can explain, a logarithm; else 0.
     """
 
     start: int
     certain: bool
     sigma: float
+    found: int
+    height: float = 0.0
 
 
 def _first_rise(logs: Sequence[float], least: float) -> _Rise | None:
     """Return the first rise that was significant and larger than `least` (a logarithm), None if there was none."""
     origin = logs[0]
     sums, weighted = [0.0], [0.0]
-    first: int | None = None
+    first: tuple[int, int] | None = None  # where the rise began, and when it was found
     sigma = _PRIOR_SD
     for night, sigma in enumerate(_scatter(logs)):
         recent = median(logs[max(0, night - RECENT_NIGHTS + 1) : night + 1])
@@ -129,10 +164,10 @@ def _first_rise(logs: Sequence[float], least: float) -> _Rise | None:
             gained = weighted[-1] - weighted[start] - start * (sums[-1] - sums[start]) - linear * sums[start] / start
             error = sigma * math.sqrt(square + linear * linear / start)
             if gained > _ALARM * error and gained / square * length > least:
-                first = start if first is None else first
+                first = (start, night) if first is None else first
                 if gained > _NO_DOUBT * error:
-                    return _Rise(first, certain=True, sigma=sigma)
-    return None if first is None else _Rise(first, certain=False, sigma=sigma)
+                    return _Rise(first[0], True, sigma, first[1], gained / square * length)
+    return None if first is None else _Rise(first[0], False, sigma, first[1])
 
 
 def _lengths(most: int) -> Iterator[int]:

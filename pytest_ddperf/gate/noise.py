@@ -1,40 +1,47 @@
-"""Noise of a suite's cells, estimated from the other cells and from past runs. Pure, standard library only.
+"""Noise of a suite's cells, learnt from rounds, runs and the suite's own spread. Pure, standard library only.
 
-A cell's own measurements are excluded from the estimate that it is judged by. Neither tonight's rounds nor their
-scatter can widen the cell's own limit, so a slower cell is never judged more leniently.
+A single round differs from the baseline by chance, with a variance called `total`. Further rounds redraw a part of it,
+called `within`; the rest (the error of the baseline, and a bias that lasts for a whole run) remains. The scatter
+between nights or recorded runs shows the total, else the spread of the suite's changes tonight. The scatter between the
+rounds of a cell shows the part within a run.
+
+Multiplying all times of a cell by one factor changes no scatter between its rounds, and a cell is excluded from the
+spread that it is compared with. Therefore a cell that becomes slower by one factor is never judged more leniently.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
+from statistics import median, median_high
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate.references import (
     HISTORY,
-    HISTORY_FROM,
-    NIGHT_PRIOR_VARIANCE,
-    PUBLISHED,
-    RECORDED,
+    LEAST_VARIANCE,
+    POOL_WEIGHT,
+    SHIFT_PRIOR_SD,
     SUITE_FROM,
     Reference,
     ShiftHistory,
+    pool_variances,
 )
 from pytest_ddperf.gate.statistics import (
     EPSILON,
     Bulk,
     Crowd,
     expected_offset,
+    is_larger,
+    level,
     level_variance,
-    median_without,
     round_variance,
+    rounds_scatter,
     sidak_z,
     student,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_ROUNDS = 6
 """Rounds after which a cell gets its final verdict."""
@@ -42,34 +49,24 @@ MAX_ROUNDS = 6
 MIN_ROUNDS = 3
 """Rounds needed before a cell can be red."""
 
-_SHIFT_ALARM = 0.002  # chance that the scatter of the centre alone makes a suite count as shifted
-_CHANCE_ROUNDS = 0.05  # maximum expected number of cells whose rounds are all beyond the limit by chance
-PASS_PRIOR = 0.015
-"""Prior standard deviation of a pass, added three times to those of the cells before their median is taken."""
+_SHIFT_ALARM = 0.002
+"""Chance that a run without change is reported as a shift of the platform: a tenth of all false alarms."""
 
-_REDRAWN_BIAS = 0.5  # prior share of a run's bias that is redrawn in every new round
-_REDRAWN_WEIGHT = 20.0  # degrees of freedom of this prior
-_REDRAWN_RANGE = (0.3, 0.8)
-_LOWER_VARIANCE = (
-    0.587,
-    0.632,
-    0.667,
-    0.693,
-)  # of 3 to 6 standard normal draws without the largest, integrated numerically
-_ALONE_DEGREES = 12.0  # degrees of freedom of the prior variance of a night, without a suite
-_QUIET_NIGHT = 0.013  # standard deviation of a night on a board that nobody else uses
-_SPREAD_WEIGHT = 10.0  # weight of the prior in a suite's spread, in cells
-_SPREAD_DEGREES = 0.6  # degrees of freedom that each cell contributes to the suite's spread, after clipping
-_COMPANION = {PUBLISHED: 3.0, RECORDED: 3.0, HISTORY: 1.75}
-"""Another cell counts as slow if all its rounds are beyond this many standard deviations of the suite. The threshold is
-higher for a baseline of few runs, whose error affects all rounds alike; the error of many nights' baseline is small."""
+_ALL_SLOWER = 0.02
+"""The same if one cell of a small suite is red: the bound for false alarms."""
 
-_CHANCE_COMPANIONS = {PUBLISHED: 0.05, RECORDED: 0.05, HISTORY: 0.01}
-"""Share of the cells that may count as slow by chance."""
+_SHIFT_CORRELATION = 3.0
+"""Factor of a centre's variance if the changes of neighbouring cells are correlated by 0.5: (1 + 0.5) / (1 - 0.5)."""
 
-_SHIFT_PRIOR_SD = 0.01  # standard deviation of a suite's shift from a baseline of one night, on a quiet host
-_SHIFT_OF_SPREAD = 0.5  # minimum of that standard deviation, as a share of the suite's spread
-_NOISY_NIGHT = 1.3  # how much wider than in its history (in variance) a suite may scatter before that counts
+_UNKNOWN_BIAS = 0.1
+"""Standard deviation between runs where nothing shows it, while no cell of a small suite has two rounds: that of the
+noisiest host measured (9 %, a server on two shared cores). It makes no verdict, only a resolution."""
+
+_LEAST_DEGREES = 2.0
+"""Fewest degrees of freedom of a difference of variances: those of a recording of three rounds."""
+
+_LAST_DEGREES = MAX_ROUNDS - 2.0
+"""Degrees of freedom of the scatter between all rounds of a cell but the slowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +76,7 @@ class Subject:
     Args:
         values: `round_statistic` of each round.
         passes: number of passes in the first round.
-        pass_sigma: standard deviation of these passes, None if they are too few.
+        pass_sigma: standard deviation of the passes of its rounds, None if they are too few.
         reference: the baseline.
     """
 
@@ -92,228 +89,275 @@ class Subject:
     fastest: float = field(init=False)
     """How far the fastest round is from the baseline."""
     between: tuple[float, float] = field(init=False)
-    """Squares and degrees of freedom between the rounds, see `_between_rounds`."""
+    """Variance between tonight's rounds and its degrees of freedom, 0 if unknown."""
+    later: tuple[float, float] = field(init=False)
+    """The same without the first round: a cell without a change is measured again because its first round was slow."""
 
     def __post_init__(self) -> None:
         """Compute the values that suites read repeatedly."""
         centre = self.reference.centre
         object.__setattr__(self, "first", self.values[0] - centre)
         object.__setattr__(self, "fastest", min(self.values) - centre)
-        object.__setattr__(self, "between", _between_rounds(self.values, self.reference))
+        object.__setattr__(self, "between", rounds_scatter(self.values))
+        object.__setattr__(self, "later", rounds_scatter(self.values[1:]))
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Noise of one cell, estimated from the other cells and past runs, never from its own rounds of tonight.
-
-    All values are in logarithms.
+    """Noise of one cell. All values are in logarithms.
 
     Args:
-        shift: the suite's common shift.
-        fixed: variance of the baseline and of the shift.
-        night: variance of one round tonight.
-        share: share of `night` that is redrawn in every round.
-        prior_share: estimate of that share before tonight's second round.
-        degrees: degrees of freedom of those variances.
-        moved: 1 or -1 if the suite's shift is significant and itself beyond the tolerance, else 0.
+        shift: the suite's common shift; 0 if there are too few cells.
         offset: correction subtracted from a difference if the baseline is a different statistic than that of a round.
-        alone: whether there are too few cells for a suite; `shift` is then 0.
-        companions: number of other cells that are slow in all of three or more rounds, beyond the number expected by
-            chance.
+        total: variance of the difference of a single round.
+        known: the part of it that is estimated from something else than `within`.
+        known_degrees: degrees of freedom of that part.
+        is_kept: whether another run has the same estimate of it, as it is the baseline's.
+        times: how often the rest of it contains `within`, less one; -1 if all of `total` is known from something else.
+        within: variance between rounds, the part of `total` that each round redraws; 0 if unknown.
+        within_degrees: its degrees of freedom.
+        passes: the part of `within` due to the scatter of the passes.
+        least: the least variance that no round redraws: that of the baseline.
     """
 
     shift: float
-    fixed: float
-    night: float
-    share: float
-    prior_share: float
-    degrees: float
-    moved: int
     offset: float
-    alone: bool
-    companions: int
+    total: float
+    known: float
+    known_degrees: float
+    is_kept: bool
+    times: float
+    within: float
+    within_degrees: float
+    passes: float
+    least: float
 
-    def reach(self, z: float, rounds: int, share: float | None = None) -> float:
-        """Return the largest deviation that chance explains after `rounds` rounds, a logarithm.
+    def sd(self, rounds: int) -> float:
+        """Return the standard deviation of a difference without change after `rounds` rounds."""
+        factor = level_variance(rounds)
+        return math.sqrt(max(self.least + self.within * factor, self.total - self.within * (1 - factor)))
+
+    def degrees(self, rounds: int, *, later: bool = False) -> float:
+        """Return the degrees of freedom of the variance after `rounds` rounds, those of a sum (Satterthwaite 1946).
+
+        Args:
+            rounds: number of rounds.
+            later: whether the rounds are those of another run, with the scatter between all of its rounds.
+        """
+        within_degrees = max(self.within_degrees, _LAST_DEGREES) if later else self.within_degrees
+        part = self.within * (self.times + level_variance(rounds))
+        error = self.known**2 / self.known_degrees + part**2 / within_degrees
+        return max(_LEAST_DEGREES, self.sd(rounds) ** 4 / error) if error else math.inf
+
+    def reach(self, z: float, rounds: int, *, later: bool = False) -> tuple[float, float]:
+        """Return the largest deviation that chance explains after `rounds` rounds, and its degrees of freedom.
 
         Args:
             z: normal quantile, widened here to Student's t.
             rounds: number of rounds.
-            share: replaces the attribute `share`; None to use that.
+            later: as for `degrees`.
         """
-        drawn = self.share if share is None else share
-        variance = self.fixed + self.night * (1 - drawn + drawn * level_variance(rounds))
-        return student(z, self.degrees) * math.sqrt(variance)
+        sd, degrees, single = self.sd(rounds), self.degrees(rounds, later=later), self.degrees(1, later=later)
+        reach = student(z, degrees) * sd
+        # The scatter of the passes is known well, and each round redraws it at least.
+        least = self.passes * (1 - level_variance(rounds))
+        surely = student(z, single) * math.sqrt(max(sd * sd, self.total - least))
+        return (reach, degrees) if reach < surely else (surely, single)
+
+    def reach_later(self, z: float) -> tuple[float, float]:
+        """Return the reach to expect in all rounds of another run, and the standard deviation of this expectation."""
+        reach, degrees = self.reach(z, MAX_ROUNDS, later=True)
+        if self.is_kept:
+            part = self.within * abs(self.times + level_variance(MAX_ROUNDS)) / self.sd(MAX_ROUNDS) ** 2
+            return reach, reach * min(1.0, part / math.sqrt(self.within_degrees))
+        # The logarithm of a standard deviation has a variance of about 1 / (2 * (degrees - 1)), now and again then.
+        return reach, reach / math.sqrt(max(1.0, degrees - 1))
+
+    def room(self, z: float, rounds: int) -> float:
+        """Return by how much further rounds may lift a difference by chance, a logarithm.
+
+        Args:
+            z: normal quantile, widened here to Student's t.
+            rounds: number of rounds so far.
+        """
+        redrawn = max(0.0, level_variance(rounds) - level_variance(MAX_ROUNDS))
+        if not self.within:
+            return z * math.sqrt(self.total * redrawn)
+        return student(z, self.within_degrees) * math.sqrt(self.within * redrawn)
 
 
 class Suite:
     """The cells of one kind of baseline."""
 
-    def __init__(
-        self, kind: str, subjects: Sequence[Subject], shifts: ShiftHistory | None, sigmas: Sequence[float], limit: float
-    ) -> None:
+    def __init__(self, kind: str, cells: Mapping[int, Subject], shifts: ShiftHistory | None, limit: float) -> None:
         """Collect the figures of a suite.
 
         Args:
             kind: published, recorded or history.
-            subjects: its cells.
+            cells: its cells, by any number; at least one.
             shifts: how far whole nights differed from each other; None for published means.
-            sigmas: sorted standard deviations of a pass, one for each cell of any kind.
             limit: logarithm of 1 + tolerance.
         """
-        self._kind, self._count, self._shifts, self._sigmas, self._limit = kind, len(subjects), shifts, sigmas, limit
+        self.subjects = cells
+        subjects = list(cells.values())
+        self._kind, self._shifts, self._limit = kind, shifts, limit
         self._crowd = Crowd([subject.first for subject in subjects])
-        self._again = [subject for subject in subjects if len(subject.values) > 1]
-        self._look_again()
-        self._expected = sorted(
-            spread for subject in subjects if (spread := subject.reference.expected_spread) is not None
-        )
+        sigmas = [subject.pass_sigma for subject in subjects if subject.pass_sigma is not None]
+        self._sigma = median(sigmas) if sigmas else 0.0
+        self._passes = self._sigma**2 * round_variance(median_high([subject.passes for subject in subjects]))
+        references = [subject.reference for subject in subjects]
+        self._reading = median(reference.reading_variance for reference in references)
+        self._now = pool_variances([subject.later for subject in subjects])
+        self._then = pool_variances([(one.rounds_variance, one.rounds_degrees) for one in references])
+        known = [
+            (one.variance * (1 + one.centre_weight), one.degrees) for one in references if one.variance is not None
+        ]
+        self._expected = median(total for total, _ in known) if known else 0.0
+        self._expected_degrees = median(degrees for _, degrees in known) if known else 0.0
+        self._noisier = self._compare_passes(subjects)
+        fastest = sorted(subject.fastest - self._offset(subject) for subject in subjects)
+        self._fastest = fastest[len(subjects) // 5]
 
-    def _look_again(self) -> None:
-        """Recompute the sums over the cells that have more than one round; the other cells contribute nothing."""
-        again = self._again
-        self._squares = math.fsum(subject.between[0] for subject in again)
-        self._degrees = sum(subject.between[1] for subject in again)
-        self._lasting = sorted(subject.fastest for subject in again if len(subject.values) >= MIN_ROUNDS)
-        self._flips = sum(self._flipped(subject) for subject in again)
+    @property
+    def is_small(self) -> bool:
+        """Whether there are too few cells for a common shift and a spread."""
+        return len(self.subjects) < SUITE_FROM
 
-    def join(self, subject: Subject) -> None:
-        """Add a cell; the suite is then the same as one created with it."""
-        self._count += 1
-        self._crowd.join(subject.first)
-        if len(subject.values) > 1:
-            self._again.append(subject)
-            self._look_again()
-        if (spread := subject.reference.expected_spread) is not None:
-            insort(self._expected, spread)
+    def _compare_passes(self, subjects: Sequence[Subject]) -> float:
+        """Return by how much more (in variance) passes scatter than in the baseline, 1 if not significantly."""
+        then = [subject.reference.pass_variance for subject in subjects if subject.reference.pass_variance]
+        if not then:
+            return 1.0
+        # two degrees of freedom of three passes in each cell
+        before, degrees = median(then), 2.0 * len(then)
+        return self._sigma**2 / before if is_larger(self._sigma**2, degrees, before, degrees) else 1.0
 
-    def leave(self, subject: Subject) -> None:
-        """Remove a cell; the suite is then the same as one created without it."""
-        self._count -= 1
-        self._crowd.leave(subject.first)
-        if len(subject.values) > 1:
-            self._again.remove(subject)
-            self._look_again()
-        if (spread := subject.reference.expected_spread) is not None:
-            del self._expected[bisect_left(self._expected, spread)]
-
-    def _flipped(self, subject: Subject) -> bool:
-        """Whether the first round was beyond the limit and a later one was not: chance that may affect others too."""
-        base = subject.reference.centre + self._offset(subject, PASS_PRIOR) + self._limit
-        return subject.values[0] > base + EPSILON >= min(subject.values)
-
-    def least_rounds(self, subject: Subject) -> int:
-        """Return how many rounds must all be beyond the limit: more if other cells' first rounds were so by chance."""
-        others = self._count - 1
-        share = (self._flips - self._flipped(subject)) / others if others else 0.0
-        if not share:
-            return MIN_ROUNDS
-        if share >= 1:
-            return MAX_ROUNDS
-        needed = math.ceil(math.log(_CHANCE_ROUNDS / self._count) / math.log(share))
-        return min(MAX_ROUNDS, max(MIN_ROUNDS, needed))
-
-    def _offset(self, subject: Subject, sigma: float) -> float:
-        theirs = subject.reference.passes
-        return sigma * (expected_offset(subject.passes) - (expected_offset(theirs) if theirs else 0.0))
+    def _offset(self, subject: Subject) -> float:
+        """Return the expected difference of a round's statistic from the baseline's: a published figure is a mean."""
+        theirs, sigma = subject.reference.passes, self._sigma
+        if theirs:
+            return sigma * (expected_offset(subject.passes) - expected_offset(theirs))
+        return sigma * expected_offset(subject.passes) - sigma * sigma / 2
 
     def noise(self, subject: Subject) -> Noise:
         """Estimate the noise of a cell of this suite."""
-        reference = subject.reference
-        sigma = median_without(self._sigmas, subject.pass_sigma)
-        offset = self._offset(subject, sigma)
-        # A cell neither faster than the tolerance nor slower than half of it is `ok` whatever the noise. The figures of
-        # the whole suite, as they were a few cells ago, are accurate enough for it.
-        is_clear = len(subject.values) == 1 and -self._limit <= subject.first - offset <= self._limit / 2
-        own = None if is_clear else subject.first
-        others = self._crowd.others(own) if self._count >= SUITE_FROM else None
-        shift_variance = _SHIFT_PRIOR_SD**2
-        if others is None:
-            night = then = NIGHT_PRIOR_VARIANCE if reference.variance is None else reference.variance
-            degrees = _ALONE_DEGREES if reference.variance is None else max(reference.degrees, _ALONE_DEGREES)
-            if self._kind == HISTORY:
-                shift_variance = 0.0  # the scatter of the nights includes their common shifts
+        reference, offset = subject.reference, self._offset(subject)
+        others = None if self.is_small else self._crowd.others(subject.first)
+        now, now_degrees, excess = self._moderate(subject.between, self._now)
+        recorded = reference.rounds_variance, reference.rounds_degrees
+        then, then_degrees, excess_then = self._moderate(recorded, self._then)
+        if not now_degrees:
+            now, now_degrees = then * self._noisier, then_degrees
+        if others is not None:
+            shift_variance = others.centre_variance
         else:
-            night, then, degrees = self._together(reference, others)
-            shift_variance = others.variance / (_SPREAD_DEGREES * others.count)
-        prior = self._redrawn_prior(night, sigma, subject.passes)
-        square, freedom = subject.between
-        squares = max(0.0, self._squares - square) * _unit(reference) / night
-        share = (squares + _REDRAWN_WEIGHT * prior) / (self._degrees - freedom + _REDRAWN_WEIGHT)
-        share = min(max(share, _REDRAWN_RANGE[0]), _REDRAWN_RANGE[1])
-        fixed = then * reference.centre_weight + reference.reading_variance + shift_variance
-        shift = others.centre - offset if others else 0.0
+            # the scatter of several nights includes their common shifts
+            shift_variance = 0.0 if self._kind == HISTORY else SHIFT_PRIOR_SD**2
+        if not reference.passes:
+            # the correction by the scatter of the passes is as uncertain as that: two degrees of freedom of each round
+            shift_variance += offset * offset / (4.0 * len(self.subjects))
+        base = reference.reading_variance + shift_variance
+        least = base + (then if then_degrees else now) * reference.rounds_weight
+        if reference.variance is not None:
+            total, degrees = self._from_runs(reference, now, now_degrees, then if then_degrees else None, others)
+            total += base
+        elif others is not None:
+            total, degrees = others.variance + max(0.0, reference.reading_variance - self._reading), others.degrees
+            total += shift_variance + excess + excess_then * reference.rounds_weight
+        else:
+            if not now_degrees:
+                now = self._passes + _UNKNOWN_BIAS**2 / 2
+            before = then if then_degrees else now
+            # The lasting bias is assumed to be as large as the part of the bias that each round redraws. Subtracting
+            # the scatter of the passes makes it no more certain.
+            lasting = max(0.0, now - self._passes) + max(0.0, before - self._passes) * reference.centre_weight
+            total = lasting + now + before * reference.rounds_weight + base
+            known, degrees, times = before * (reference.centre_weight + reference.rounds_weight), then_degrees, 1.0
+            if not then_degrees:
+                known, times = 0.0, 1.0 + reference.centre_weight + reference.rounds_weight
+            least = before * reference.rounds_weight + base
+        if others is not None or reference.variance is not None:
+            known, times = total, -1.0
+        # Rounds cannot differ more than whole runs do.
+        now = min(now, total / (1 + reference.centre_weight))
         return Noise(
-            shift=shift,
-            fixed=fixed,
-            night=night,
-            share=share,
-            prior_share=prior,
-            degrees=degrees,
-            moved=self._moved(shift, others),
+            shift=others.centre - offset if others is not None else 0.0,
             offset=offset,
-            alone=others is None,
-            companions=0 if others is None else self._companions(subject, others),
+            total=max(total, LEAST_VARIANCE),
+            known=known,
+            known_degrees=max(1.0, degrees),
+            is_kept=reference.variance is not None,
+            times=times,
+            within=now,
+            within_degrees=max(1.0, now_degrees),
+            passes=self._passes,
+            least=max(least, LEAST_VARIANCE),
         )
 
-    def _companions(self, subject: Subject, others: Bulk) -> int:
-        threshold = others.centre + _COMPANION[self._kind] * math.sqrt(others.variance) + EPSILON
-        found = len(self._lasting) - bisect_right(self._lasting, threshold)
-        found -= len(subject.values) >= MIN_ROUNDS and subject.fastest > threshold
-        return max(0, found - math.ceil(_CHANCE_COMPANIONS[self._kind] * self._count))
+    def _from_runs(
+        self, reference: Reference, now: float, now_degrees: float, then: float | None, others: Bulk | None
+    ) -> tuple[float, float]:
+        """Return the variance of a single round's difference as several runs show it, and its degrees of freedom."""
+        between, weight = reference.variance or 0.0, reference.centre_weight
+        run, degrees = between, reference.degrees
+        if then is not None:
+            run = max(between - then * reference.rounds_weight / weight + now, between)
+        if now_degrees and is_larger(now, now_degrees, run, degrees):
+            run = now
+        total = run + between * weight
+        if others is None:
+            return max(total, between * self._noisier + between * weight), degrees
+        if is_larger(others.variance, others.degrees, self._expected, self._expected_degrees):
+            return max(total, between * (1 + weight) * others.variance / self._expected), others.degrees
+        return total, degrees
 
-    def _redrawn_prior(self, night: float, sigma: float, passes: int) -> float:
-        """Return the prior share of a night's variance that a new round redraws: its passes and half of the run's bias.
+    def _moderate(self, own: tuple[float, float], pool: tuple[float, float]) -> tuple[float, float, float]:
+        """Return a cell's variance between rounds, its degrees of freedom, and by how much it exceeds that of all.
 
-        A shift common to the whole suite is part of that bias, although it is not part of the variance between cells.
+        It is shrunk to that of all cells, unless it is significantly larger. Without degrees of freedom it is unknown.
+
+        Args:
+            own: the cell's own variance and its degrees of freedom.
+            pool: those of all cells.
         """
-        scatter = min(night, sigma * sigma * round_variance(passes))
-        common = self._shifts.sd**2 if self._shifts and self._shifts.nights >= HISTORY_FROM else 0.0
-        share = (scatter + _REDRAWN_BIAS * (night - scatter + common)) / night
-        return min(max(share, _REDRAWN_RANGE[0]), _REDRAWN_RANGE[1])
+        (variance, degrees), (common, common_degrees) = own, pool
+        weight = min(POOL_WEIGHT, max(0.0, common_degrees - degrees))
+        if not degrees + weight:
+            return 0.0, 0.0, 0.0
+        if weight and degrees and is_larger(variance, degrees, common, common_degrees):
+            return max(variance, self._passes), degrees, max(0.0, variance - max(common, self._passes))
+        return max((degrees * variance + weight * common) / (degrees + weight), self._passes), degrees + weight, 0.0
 
-    def _together(self, reference: Reference, others: Bulk) -> tuple[float, float, float]:
-        """Return the variance of tonight, the variance of a night of the baseline, and their degrees of freedom."""
-        freedom = _SPREAD_DEGREES * others.count
-        if reference.variance is None or not self._expected:
-            prior = (1 + reference.centre_weight) * _QUIET_NIGHT**2
-            spread = (freedom * others.variance + _SPREAD_WEIGHT * prior) / (freedom + _SPREAD_WEIGHT)
-            night = max(spread - reference.reading_variance, spread / 4) / (1 + reference.centre_weight)
-            return night, night, freedom + _SPREAD_WEIGHT
-        expected = self._expected[len(self._expected) // 2]
-        wider = max(1.0, others.variance / expected / _NOISY_NIGHT)
-        return reference.variance * wider, reference.variance, reference.degrees
+    def are_all_slower(self, subject: Subject) -> bool:
+        """Whether all other cells of a small suite are slower too, so that a red cell shows a shift of the platform."""
+        others = [one for one in self.subjects.values() if one is not subject]
+        if not others or not self.is_small:
+            return False
+        # If only this cell is slower, the others are all beyond this quantile by chance in 2 % of runs.
+        z = sidak_z(_ALL_SLOWER ** (1 / len(others)), 1)
+        return all(self._is_slower(one, z) for one in others)
 
-    def _moved(self, shift: float, others: Bulk | None) -> int:
-        if others is None or abs(shift) <= self._limit + EPSILON:
+    def _is_slower(self, subject: Subject, z: float) -> bool:
+        noise = self.noise(subject)
+        change = level(subject.values, math.inf) - subject.reference.centre - noise.offset
+        if subject.fastest - noise.offset <= self._limit / 2 + EPSILON:
+            return False
+        return change > max(self._limit, noise.reach(z, len(subject.values))[0]) + EPSILON
+
+    def moved(self, subject: Subject, noise: Noise) -> int:
+        """Return 1 or -1 if all cells shifted by more than the tolerance and more than chance explains, else 0."""
+        if self.is_small:
             return 0
-        shifts = self._shifts
-        if shifts is None or shifts.nights < 2:
-            sd, degrees = max(_SHIFT_PRIOR_SD, _SHIFT_OF_SPREAD * math.sqrt(others.variance)), 20.0
-        else:
-            sd, degrees = shifts.sd * math.sqrt(1 + 1 / shifts.nights), shifts.degrees
+        shift, shifts = noise.shift, self._shifts
+        if abs(shift) <= self._limit + EPSILON:
+            return 0
+        if shift > 0 and self._fastest <= self._limit / 2 + EPSILON:
+            return 0  # a fifth of the cells or more did not shift, or not in all of their rounds: no other clock
+        others = self._crowd.others(subject.first)
+        variance, degrees = SHIFT_PRIOR_SD**2, others.degrees
+        if shifts is not None and shifts.nights > 1:
+            variance, degrees = shifts.sd**2 * (1 + 1 / shifts.nights), min(shifts.degrees, degrees)
+        sd = math.sqrt(variance + _SHIFT_CORRELATION * others.centre_variance)
         if abs(shift) <= student(sidak_z(_SHIFT_ALARM, 1), degrees) * sd + EPSILON:
             return 0
         return 1 if shift > 0 else -1
-
-
-def _between_rounds(values: Sequence[float], reference: Reference) -> tuple[float, float]:
-    """Return the scatter between rounds: the part of a night's variance that a new round redraws.
-
-    The first round is omitted, because further rounds are measured only when it is slow. The slowest of the others is
-    omitted too, because it may be an accident.
-
-    Returns:
-        Sum of squares, in units of a night's variance if that is known, and its degrees of freedom.
-    """
-    later = sorted(values[1:])
-    if len(later) < 3:
-        return 0.0, 0.0
-    kept = later[:-1]
-    mean = sum(kept) / len(kept)
-    part = _LOWER_VARIANCE[min(len(later), 6) - 3]
-    return sum((value - mean) ** 2 for value in kept) / part / _unit(reference), len(kept) - 1.0
-
-
-def _unit(reference: Reference) -> float:
-    return 1.0 if reference.variance is None else reference.variance

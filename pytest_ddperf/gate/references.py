@@ -9,10 +9,13 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate.statistics import midmean, midmean_variance, round_statistic
+from pytest_ddperf.gate.statistics import midmean, midmean_variance, pass_sigma, round_statistic, rounds_scatter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    Run = Sequence[float] | Sequence[Sequence[float]]
+    """The passes of a run in milliseconds, or its rounds, each a list of passes."""
 
 PUBLISHED, RECORDED, HISTORY = "published", "recorded", "history"
 """The kinds of baseline: a mean, 1 to 7 runs, 8 or more nights (A, B, C)."""
@@ -26,15 +29,17 @@ NIGHTS = 30
 SUITE_FROM = 8
 """Minimum number of cells for a suite to have a shift and a spread of its own."""
 
-NIGHT_PRIOR_VARIANCE = 0.02**2
-"""Variance of the logarithm of one night of one cell, used without a history or suite: generous for a board that nobody
-else uses."""
+LEAST_VARIANCE = 1e-8
+"""(0.01 %) squared: a clock that counts whole milliseconds can look free of noise."""
 
-_POOL_DEGREES = 12.0  # degrees of freedom below which tonight's suite is a better estimate of the noise than the runs
-_PRIOR_WEIGHT = 6.0  # degrees of freedom of this prior
-_LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
-_POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)  # weight of the pool in a cell's own variance, in nights
-_SHIFT_PRIOR_SD = 0.01  # of a night's common shift, for a short history on a host that nobody else uses
+POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)
+"""Degrees of freedom by which the scatter of all cells counts for one of them, and their range where the cells show by
+how much their scatters differ. The weight assumes that their standard deviations differ by about a sixth:
+sqrt(1 / (2 * 20)) (Smyth 2004); the range a quarter to a thirteenth."""
+
+SHIFT_PRIOR_SD = 0.01
+"""Standard deviation of a night's common shift, on a quiet host that nobody else uses."""
+
 _SHIFT_PRIOR_WEIGHT = 5.0  # weight of this prior, in nights
 
 
@@ -49,6 +54,10 @@ class Reference:
         variance: variance of the logarithm of one night (first round); None if only the suite can provide it.
         degrees: degrees of freedom of that variance.
         passes: number of passes in a round; 0 for a published mean.
+        rounds_weight: variance of the centre due to the scatter between rounds, in units of the variance of one round.
+        rounds_variance: variance of the logarithm of one round within a run; 0 if no run has several rounds.
+        rounds_degrees: degrees of freedom of that variance.
+        pass_variance: variance of the logarithm of a pass in the newest run; 0 if unknown.
     """
 
     centre: float
@@ -57,11 +66,10 @@ class Reference:
     variance: float | None
     degrees: float
     passes: int
-
-    @property
-    def expected_spread(self) -> float | None:
-        """Variance of the difference of a first round from the centre; None if only the suite can provide it."""
-        return None if self.variance is None else self.variance * (1 + self.centre_weight)
+    rounds_weight: float = 1.0
+    rounds_variance: float = 0.0
+    rounds_degrees: float = 0.0
+    pass_variance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +87,15 @@ class ShiftHistory:
     nights: int
 
 
-def runs_of(
-    baseline: float | Sequence[float] | Sequence[Sequence[float]] | None,
-) -> float | list[Sequence[float]] | None:
+def runs_of(baseline: float | Sequence[float] | Sequence[Run] | None) -> float | list[Run] | None:
     """Normalise a baseline.
 
     Returns:
-        A positive mean, or the runs, with `[]` for nights without the cell; None if there is no baseline.
+        A positive mean, or the runs as tuples, with `()` for nights without the cell; None if there is no baseline.
 
     Raises:
-        ValueError: the baseline is not a number, a list of numbers or a list of lists of numbers, or its mean is not
-            positive and finite.
+        ValueError: the baseline is not a number, a list of numbers or a list of runs, or its mean is not positive and
+            finite.
     """
     if baseline is None:
         return None
@@ -105,11 +111,19 @@ def runs_of(
         return None
     numbers = [isinstance(entry, (int, float)) for entry in baseline]
     if all(numbers):
-        return [baseline]  # type: ignore[list-item] # all of its entries are numbers
+        return [tuple(baseline)]  # type: ignore[list-item] # all of its entries are numbers
     if any(numbers) or not all(_is_list(entry) for entry in baseline):
         raise ValueError(f"a baseline must contain either passes or runs, not both: {baseline!r}")
-    runs: list[Sequence[float]] = list(baseline)  # type: ignore[arg-type] # none of its entries is a number
-    return runs if any(len(run) for run in runs) else None
+    runs: list[Run] = [_as_tuples(run) for run in baseline]  # type: ignore[arg-type] # none of its entries is a number
+    return runs if any(runs) else None
+
+
+def _as_tuples(run: Run) -> Run:
+    """Return a run as a tuple of passes, or of rounds that are tuples."""
+    rounds = [tuple(one) for one in run if _is_list(one)]  # type: ignore[arg-type] # a list
+    if rounds and len(rounds) < len(run):
+        raise ValueError(f"a run must contain either passes or rounds, not both: {run!r}")
+    return tuple(rounds or run)  # type: ignore[return-value] # all passes or all rounds
 
 
 def _is_list(value: object) -> bool:
@@ -124,26 +138,57 @@ def published_reference(mean_ms: float, reading_error_ms: float) -> Reference:
     return Reference(math.log(mean_ms), 1.0, (reading_error_ms / mean_ms) ** 2 / 3, None, 0.0, 0)
 
 
-def run_value(run: Sequence[float], passes: int) -> float:
+def run_value(run: Run, passes: int) -> float:
     """Return the midmean of the rounds of one run, a logarithm.
 
     Args:
-        run: milliseconds of its passes.
-        passes: passes per round, by which the run is divided into rounds.
+        run: its passes or its rounds.
+        passes: passes per round, by which a run is divided if its rounds are unknown.
     """
-    return _run_value(tuple(run), passes)
+    return midmean(_rounds(tuple(run), passes))
+
+
+@lru_cache(maxsize=1 << 14)
+def _pass_variance(run: tuple[float, ...] | tuple[Sequence[float], ...], passes: int) -> float:
+    """Return the mean variance of the logarithm of a pass within the rounds of a run, 0 if unknown."""
+    sigmas = [sigma for one in _divided(run, passes) if (sigma := pass_sigma(one)) is not None]
+    return sum(sigma * sigma for sigma in sigmas) / len(sigmas) if sigmas else 0.0
 
 
 @lru_cache(maxsize=1 << 14)  # judging any cell of a suite reads the runs of all
-def _run_value(run: tuple[float, ...], passes: int) -> float:
-    if len(run) < 2 * passes:
-        return round_statistic(run)
-    parts = max(1, round(len(run) / passes))
+def _rounds(run: tuple[float, ...] | tuple[Sequence[float], ...], passes: int) -> tuple[float, ...]:
+    """Return the statistic of each round of a run."""
+    return tuple(round_statistic(one) for one in _divided(run, passes))
+
+
+def _divided(run: Run, passes: int) -> Sequence[Sequence[float]]:
+    """Return the rounds of a run; if they are unknown, its passes in parts of equal size."""
+    if _is_list(run[0]):
+        return run  # type: ignore[return-value] # its entries are rounds
+    parts = max(1, round(len(run) / passes)) if len(run) >= 2 * passes else 1
     bounds = [len(run) * part // parts for part in range(parts + 1)]
-    return midmean(round_statistic(run[start:stop]) for start, stop in pairwise(bounds))
+    return [run[start:stop] for start, stop in pairwise(bounds)]  # type: ignore[misc] # its entries are passes
 
 
-def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple[list[Reference], ShiftHistory]:
+def pool_variances(estimates: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the common variance of several estimates, and its degrees of freedom; 0 if there are none.
+
+    From 8 estimates on it is their median divided by that of a chi-squared variable relative to its mean (Wilson and
+    Hilferty 1931), so that a few accidents do not count; of fewer, the mean weighted by degrees of freedom.
+
+    Args:
+        estimates: each a variance and its degrees of freedom, 0 for none.
+    """
+    known = sorted((variance, degrees) for variance, degrees in estimates if degrees)
+    total = sum(degrees for _, degrees in known)
+    if not known:
+        return 0.0, 0.0
+    if len(known) < SUITE_FROM:
+        return sum(variance * degrees for variance, degrees in known) / total, total
+    return median(variance for variance, _ in known) / (1 - 2 / (9 * total / len(known))) ** 3, total
+
+
+def build_references(suite: Sequence[Sequence[Run]], passes: int) -> tuple[list[Reference], ShiftHistory]:
     """Compute the centre and scatter of cells that have runs.
 
     The nights are aligned at their newest end. Each night's common shift is removed first (the median over the cells
@@ -171,18 +216,39 @@ def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) ->
     ]
     known = sorted(variance for variance, degrees in own if degrees)
     degrees_pooled = sum(degrees for _, degrees in own)
-    pool = _pool(known, degrees_pooled, len(nights))
+    pool = pool_variances([(variance, degrees_pooled / len(known)) for variance in known])[0] if known else None
     pool_weight = _pool_weight(own)
     found: list[Reference] = []
     for runs, values, centre, (variance, degrees) in zip(suite, nights, centres, own, strict=True):
         weight = degrees if len(values) >= HISTORY_FROM else 0.0
         shrunk = None
         if pool is not None:
-            shrunk = max((weight * variance + pool_weight * pool) / (weight + pool_weight), _LEAST_VARIANCE)
+            shrunk = max((weight * variance + pool_weight * pool) / (weight + pool_weight), LEAST_VARIANCE)
         newest = next(run for run in reversed(runs) if len(run))
-        per_round = len(newest) if len(newest) < 2 * passes else passes
+        per_round = len(_divided(newest, passes)[0])
         rests_on = (weight + pool_weight) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
-        found.append(Reference(centre, midmean_variance(len(values)), 0.0, shrunk, rests_on, per_round))
+        newest_runs = [run for run in runs[-NIGHTS:] if len(run)]
+        several = [rounds for run in newest_runs if len(rounds := _rounds(tuple(run), passes)) > 1]
+        scatters = [rounds_scatter(rounds, without_slowest=False) for rounds in several]
+        rounds_degrees = sum(degrees for _, degrees in scatters)
+        squares = sum(variance * degrees for variance, degrees in scatters)
+        single = len(newest_runs) - len(several)
+        per_run = (single + sum(midmean_variance(len(rounds)) for rounds in several)) / len(newest_runs)
+        weight_of_runs = midmean_variance(len(values))
+        found.append(
+            Reference(
+                centre,
+                weight_of_runs,
+                0.0,
+                shrunk,
+                rests_on,
+                per_round,
+                weight_of_runs * per_run,
+                squares / rounds_degrees if rounds_degrees else 0.0,
+                rounds_degrees,
+                _pass_variance(tuple(newest), passes),
+            )
+        )
     return found, _shift_history(shifts, max(len(values) for values in nights))
 
 
@@ -201,11 +267,13 @@ def _scatter(residuals: Sequence[float]) -> tuple[float, float]:
     count = len(residuals)
     if count < 2:
         return 0.0, 0.0
-    squares = sorted(residual * residual for residual in residuals)
+    # around the mean, as few residuals scatter more around another centre
+    mean = sum(residuals) / count if count < HISTORY_FROM else 0.0
+    squares = sorted((residual - mean) ** 2 for residual in residuals)
     spared = min(2, count // HISTORY_FROM)
     squares[count - spared :] = [squares[count - spared - 1]] * spared
     inflation = 1.0 + (0.0, 2.0, 3.0)[spared] / count  # expected loss by the cap, for normal residuals
-    return max(inflation * sum(squares) / (count - 1), _LEAST_VARIANCE), count - 1.0
+    return max(inflation * sum(squares) / (count - 1), LEAST_VARIANCE), count - 1.0
 
 
 def _pool_weight(own: Sequence[tuple[float, float]]) -> float:
@@ -216,34 +284,17 @@ def _pool_weight(own: Sequence[tuple[float, float]]) -> float:
     """
     full = [(math.log(variance), degrees) for variance, degrees in own if degrees >= HISTORY_FROM - 1 and variance > 0]
     if len(full) < SUITE_FROM:
-        return _POOL_WEIGHT
+        return POOL_WEIGHT
     mean = sum(logarithm for logarithm, _ in full) / len(full)
     total = sum((logarithm - mean) ** 2 for logarithm, _ in full) / (len(full) - 1)
     chance = sum(2.2 / degrees for _, degrees in full) / len(full)
     return min(max(2 / max(total - chance, 0.001), _POOL_RANGE[0]), _POOL_RANGE[1])
 
 
-def _pool(known: Sequence[float], degrees: float, cells: int) -> float | None:
-    """Return the common variance of one night for all cells; None if only tonight's suite can provide it.
-
-    It is the median of the cells' variances, divided by the median of a chi-squared variable relative to its
-    mean (Wilson and Hilferty 1931). With fewer than 8 cells it is also shrunk towards the prior.
-    """
-    if not known:
-        return NIGHT_PRIOR_VARIANCE if cells < SUITE_FROM else None
-    if cells >= SUITE_FROM and degrees < _POOL_DEGREES:
-        return None
-    each = degrees / len(known)
-    middle = median(known) / (1 - 2 / (9 * each)) ** 3
-    if cells >= SUITE_FROM:
-        return middle
-    return (degrees * middle + _PRIOR_WEIGHT * NIGHT_PRIOR_VARIANCE) / (degrees + _PRIOR_WEIGHT)
-
-
 def _shift_history(shifts: dict[int, float], nights: int) -> ShiftHistory:
     if not shifts:
-        return ShiftHistory(_SHIFT_PRIOR_SD, _SHIFT_PRIOR_WEIGHT, 0)
+        return ShiftHistory(SHIFT_PRIOR_SD, _SHIFT_PRIOR_WEIGHT, 0)
     variance, degrees = _scatter([shift - median(shifts.values()) for shift in shifts.values()])
     total = degrees + _SHIFT_PRIOR_WEIGHT
-    pooled = (degrees * variance + _SHIFT_PRIOR_WEIGHT * _SHIFT_PRIOR_SD**2) / total
+    pooled = (degrees * variance + _SHIFT_PRIOR_WEIGHT * SHIFT_PRIOR_SD**2) / total
     return ShiftHistory(math.sqrt(pooled), total, min(nights, len(shifts)))

@@ -24,19 +24,21 @@ the shift itself exceeds the tolerance, and is significant compared with the shi
 prior), the platform has shifted as a whole: then every cell beyond the tolerance is red. Below 8 cells there is no
 shift; its prior variance is part of the standard error.
 
-The standard error has a part that is the same in all rounds (from the baseline and the night) and a part that is
-redrawn in each round: its passes and, by prior, half of the run's bias. The size of the redrawn part is corrected by
-the later rounds of tonight's other cells. The source of a night's variance depends on the baseline:
+The standard error has a part that is the same in all rounds (the error of the baseline, and a run's lasting bias) and a
+part that is redrawn in each round. The scatter between tonight's rounds and between the rounds of the recording shows
+the redrawn part, of each cell by itself and of all cells (`noise.Suite`). The lasting part is what remains of a larger
+scatter:
 
-- published (a mean): the spread of the suite tonight, half of which is due to the baseline. The fastest passes are
-  made comparable with a mean by their expected order statistics (Blom 1958). The reading error is added.
-- recorded (1 to 7 runs): with one run as for published; with several, the pooled variance between the runs.
+- published (a mean) and one recorded run: the spread of the suite tonight. The fastest passes are made comparable with
+  a mean by their expected order statistics (Blom 1958). The reading error is added.
+- several recorded runs: the pooled variance between the runs.
 - history (8 nights or more, the last 30): each cell's own variance between nights without each night's common shift,
   shrunk to the pool by empirical Bayes. On a night with more scatter than the history, all limits widen.
+- none of these: the lasting part is assumed to be as large as the redrawn one.
 
-A cell is excluded from the estimates that it is judged by: its own rounds never widen its own limit. Making a cell
-slower therefore never improves its verdict. A cell that is beyond the tolerance after all rounds, but within what
-chance could explain, is `unstable`.
+The degrees of freedom of the sum (Satterthwaite 1946) widen the quantile. Multiplying all times of a cell by one factor
+above 1 changes no scatter that it is judged by, and never makes its verdict greener. A cell that is beyond the
+tolerance after all rounds, but within what chance could explain, is `unstable`.
 
 `tests/perf/gate_power.py` prints how often these verdicts are wrong.
 """
@@ -44,13 +46,12 @@ chance could explain, is `unstable`.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
-from collections import OrderedDict
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate.creep import Creep, judge_creep
-from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS, PASS_PRIOR, Noise, Subject, Suite
+from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS, Noise, Subject, Suite
 from pytest_ddperf.gate.references import (
     HISTORY,
     HISTORY_FROM,
@@ -60,31 +61,59 @@ from pytest_ddperf.gate.references import (
     published_reference,
     runs_of,
 )
-from pytest_ddperf.gate.statistics import EPSILON, level, level_variance, pass_sigma, round_statistic, sidak_z
+from pytest_ddperf.gate.statistics import (
+    EPSILON,
+    level,
+    level_bias,
+    level_variance,
+    pass_sigma,
+    round_statistic,
+    sidak_z,
+)
+from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from pytest_ddperf.gate.references import Run
 
 __all__ = [
     "MAX_ROUNDS",
     "MIN_ROUNDS",
     "Cell",
-    "Company",
     "Creep",
     "Prepared",
     "Verdict",
     "judge",
     "judge_creep",
+    "judge_some",
     "prepare",
 ]
 
-FALSE_ALARM = {PUBLISHED: 0.008, RECORDED: 0.02, HISTORY: 0.022}
-"""Chance of a red cell on a night without change for which the quantile is chosen. The other conditions lower it, most
-of all if the cell's own scatter is known (tests/perf/gate_power.py prints the result)."""
+FALSE_ALARM = {PUBLISHED: 0.02, RECORDED: 0.02, HISTORY: 0.0075}
+"""Chance of a red cell in a run without change, for which the quantile is chosen in a suite of less than 8 cells: the
+bounds that docs/gate.md states, and three quarters of the one for a history, where the simulation leaves no margin."""
 
+SUITE_FALSE_ALARM = {PUBLISHED: 0.04, RECORDED: 0.06, HISTORY: 0.02}
+"""The same for larger suites. The careful degrees of freedom of the suite's spread, and accidents in single rounds that
+widen it, leave a quarter of that chance (`tests/perf/gate_power.py --tables hosts,kinds` prints the result)."""
+
+_NORMAL = NormalDist()
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
-_CLEAR = 1.8  # margin in standard deviations of the change that more rounds can cause (exceeded one time in thirty)
-_PRIORS = 3  # how often the prior of a pass's scatter is added to the scatters of the cells
+_CLEAR = NormalDist().inv_cdf(
+    0.95
+)  # a cell is clear if further rounds leave it within the tolerance with 95 % confidence
+_POWER = 0.8
+"""Share of the runs in which a cell that is slower by its resolution is red."""
+
+_POWER_Z = _NORMAL.inv_cdf(_POWER)
+
+_FASTEST, _FASTEST_VARIANCE = 1.267, 0.416
+"""How far the fastest of six standard normal draws is below their mean, and its variance (David and Nagaraja 2003)."""
+
+_COARSEST = math.log(10.0)
+"""The coarsest resolution that is stated: ten times as slow. Nothing that is worth measuring gets slower by more."""
+
 _MOST = 700.0  # logarithms beyond this overflow a float
 
 
@@ -94,13 +123,13 @@ class Cell:
 
     Args:
         rounds: milliseconds per image of the passes, a list for each round.
-        baseline: a published mean, the passes of one run, or the passes of several runs, oldest first, in milliseconds
-            per image; None without one.
+        baseline: a published mean, the passes of one run, or several runs, oldest first, each as its passes or as its
+            rounds, in milliseconds per image; None without one.
         reading_error_ms: largest reading error of a published mean.
     """
 
     rounds: Sequence[Sequence[float]]
-    baseline: float | Sequence[float] | Sequence[Sequence[float]] | None = None
+    baseline: float | Sequence[float] | Sequence[Run] | None = None
     reading_error_ms: float = 0.0
 
 
@@ -112,7 +141,7 @@ class Verdict:
         outcome: ok, regressed, improved, remeasure or unstable; new without a baseline.
         now_ms: milliseconds per image now, comparable with the baseline (`baseline_ms` times 1 + `change`).
         baseline_ms: milliseconds per image of the baseline, None without one.
-        change: now / baseline - 1, None without a baseline.
+        change: now / baseline - 1 without the shift removed, None without a baseline.
         limit: the change beyond which the cell is regressed, given its number of rounds.
         rounds_used: how many rounds were judged.
         reason: the verdict in words.
@@ -121,6 +150,9 @@ class Verdict:
         resolution: the smallest change that the gate can distinguish from noise after all rounds, at least the
             tolerance; None without a baseline.
         kind: published, recorded or history; "" without a baseline.
+        shift_removed: the suite's common shift that was taken out of `change`, relative; 0 if none was.
+        platform_shifted: whether the suite as a whole is slower than chance explains, so that it is one cause for all
+            cells.
     """
 
     outcome: str
@@ -133,6 +165,8 @@ class Verdict:
     suite_shift: float | None = None
     resolution: float | None = None
     kind: str = ""
+    shift_removed: float = 0.0
+    platform_shifted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +176,7 @@ class Prepared:
     Args:
         passes: number of passes in the first round.
         values: `round_statistic` of each round.
-        sigma: standard deviation of the first round's passes; None without a baseline, or if there are too few passes.
+        sigma: standard deviation of the passes of its rounds; None without a baseline, or if there are too few passes.
         held: the runs or the published mean of the baseline; None without a baseline.
         kind: published, recorded or history; "" without a baseline.
         subject: the cell as a suite needs it, for a published mean; None otherwise, because it then depends on the runs
@@ -152,7 +186,7 @@ class Prepared:
     passes: int
     values: list[float]
     sigma: float | None
-    held: float | list[Sequence[float]] | None
+    held: float | list[Run] | None
     kind: str
     subject: Subject | None = None
 
@@ -167,7 +201,8 @@ def prepare(cell: Cell) -> Prepared:
     passes = len(cell.rounds[0])
     if held is None:
         return Prepared(passes, values, None, None, "")
-    sigma = pass_sigma(cell.rounds[0])
+    sigmas = [sigma for one in cell.rounds if (sigma := pass_sigma(one)) is not None]
+    sigma = math.sqrt(sum(sigma * sigma for sigma in sigmas) / len(sigmas)) if sigmas else None
     if isinstance(held, float):
         subject = Subject(values, passes, sigma, published_reference(held, cell.reading_error_ms))
         return Prepared(passes, values, sigma, held, PUBLISHED, subject)
@@ -186,89 +221,32 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
         ValueError: a cell has no round, a round has no pass, a time is not finite and positive, a baseline is not of
             the three kinds, or the tolerance is not a number of 0 or more.
     """
-    prepared = [prepare(cell) for cell in cells]
-    gate = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared))
-    sigmas = sorted([one.sigma for one in prepared if one.sigma is not None] + [PASS_PRIOR] * _PRIORS)
-    verdicts = {index: _new(one, tolerance) for index, one in enumerate(prepared) if one.held is None}
-    for kind in dict.fromkeys(one.kind for one in prepared if one.held is not None):
-        places = [index for index, one in enumerate(prepared) if one.kind == kind]
-        suite, subjects = _suite(kind, prepared, sigmas, gate.limit)
-        verdicts.update(zip(places, [gate.verdict(kind, suite, subject) for subject in subjects], strict=True))
-    return [verdicts[index] for index in range(len(cells))]
+    return judge_some([prepare(cell) for cell in cells], range(len(cells)), tolerance)
 
 
-class Company:
-    """Cells in the order in which they are measured, each judged once, together with the newest other cells.
-
-    The verdict is the one that the function `judge` returns for the last of these cells. Figures of the suite are kept
-    between calls instead of being recomputed for each cell. A cell neither faster than the tolerance nor slower than
-    half of it is `ok` whatever the noise; its verdict may have the shift and the resolution that the suite had a few
-    cells ago.
+def judge_some(prepared: Sequence[Prepared], places: Iterable[int], tolerance: float) -> list[Verdict]:
+    """Return the verdicts on some cells of a suite.
 
     Args:
+        prepared: all cells of the suite.
+        places: the indices of the cells to judge.
         tolerance: relative, 0.1 for 10 %.
-        most: maximum number of cells judged together. As many older cells are kept to replace cells that leave.
 
     Raises:
         ValueError: as for `judge`.
     """
-
-    def __init__(self, tolerance: float, most: int) -> None:
-        self._tolerance = tolerance
-        self._limit = _limit(tolerance)
-        self._most = most
-        self._newest: OrderedDict[str, Prepared] = OrderedDict()
-        self._older: dict[str, Prepared] = {}
-        self._held = 0
-        self._sigmas = [PASS_PRIOR] * _PRIORS
-        self._published = Suite(PUBLISHED, [], None, self._sigmas, self._limit)
-
-    def judge(self, name: str, cell: Cell) -> Verdict:
-        """Add a cell as the newest one and judge it; it replaces a cell of the same name."""
-        prepared = prepare(cell)
-        self.leave(name)
-        self._newest[name] = prepared
-        self._join(prepared)
-        if len(self._newest) > self._most:
-            oldest, one = self._newest.popitem(last=False)
-            self._part(one)
-            self._older[oldest] = one
-            if len(self._older) > self._most:
-                del self._older[next(iter(self._older))]
-        if prepared.held is None:
-            return _new(prepared, self._tolerance)
-        gate = _Gate(self._limit, self._held)
-        if prepared.subject is not None:
-            return gate.verdict(PUBLISHED, self._published, prepared.subject)
-        suite, subjects = _suite(prepared.kind, list(self._newest.values()), self._sigmas, self._limit)
-        return gate.verdict(prepared.kind, suite, subjects[-1])
-
-    def leave(self, name: str) -> None:
-        """Remove a cell; an older one replaces it if there is any."""
-        gone = self._newest.pop(name, None)
-        if gone is None:
-            self._older.pop(name, None)
-            return
-        self._part(gone)
-        if self._older:
-            back, one = self._older.popitem()
-            self._newest[back] = one
-            self._newest.move_to_end(back, last=False)
-            self._join(one)
-
-    def _join(self, one: Prepared) -> None:
-        self._held += one.held is not None
-        if one.sigma is not None:
-            insort(self._sigmas, one.sigma)
-        if one.subject is not None:
-            self._published.join(one.subject)
-
-    def _part(self, one: Prepared) -> None:
-        self._held -= one.held is not None
-        if one.sigma is not None:
-            del self._sigmas[bisect_left(self._sigmas, one.sigma)]
-        if one.subject is not None:
-            self._published.leave(one.subject)
+    gate = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared))
+    suites: dict[str, Suite] = {}
+    verdicts = []
+    for place in places:
+        one = prepared[place]
+        if one.held is None:
+            verdicts.append(_new(one, tolerance))
+            continue
+        if one.kind not in suites:
+            suites[one.kind] = _suite(one.kind, prepared, gate.limit)
+        verdicts.append(gate.verdict(one.kind, suites[one.kind], suites[one.kind].subjects[place]))
+    return verdicts
 
 
 def _limit(tolerance: float) -> float:
@@ -291,20 +269,19 @@ def _values(cell: Cell) -> list[float]:
     return [round_statistic(one) for one in cell.rounds]
 
 
-def _suite(
-    kind: str, prepared: Sequence[Prepared], sigmas: Sequence[float], limit: float
-) -> tuple[Suite, list[Subject]]:
-    """Build the suite of the cells with one kind of baseline; the subjects are in the order of the cells."""
-    group = [one for one in prepared if one.kind == kind]
+def _suite(kind: str, prepared: Sequence[Prepared], limit: float) -> Suite:
+    """Build the suite of the cells with one kind of baseline."""
+    group = {place: one for place, one in enumerate(prepared) if one.kind == kind}
     if kind == PUBLISHED:
-        subjects = [one.subject for one in group if one.subject is not None]
-        return Suite(kind, subjects, None, sigmas, limit), subjects
-    passes = sorted(one.passes for one in group)[len(group) // 2]
-    held, shifts = build_references([one.held for one in group if isinstance(one.held, list)], passes)
-    subjects = [
-        Subject(one.values, one.passes, one.sigma, reference) for one, reference in zip(group, held, strict=True)
-    ]
-    return Suite(kind, subjects, shifts, sigmas, limit), subjects
+        found = {place: one.subject for place, one in group.items() if one.subject is not None}
+        return Suite(kind, found, None, limit)
+    passes = sorted(one.passes for one in group.values())[len(group) // 2]
+    held, shifts = build_references([one.held for one in group.values() if isinstance(one.held, list)], passes)
+    subjects = {
+        place: Subject(one.values, one.passes, one.sigma, reference)
+        for (place, one), reference in zip(group.items(), held, strict=True)
+    }
+    return Suite(kind, subjects, shifts, limit)
 
 
 class _Gate:
@@ -316,33 +293,40 @@ class _Gate:
 
     def verdict(self, kind: str, suite: Suite, subject: Subject) -> Verdict:
         noise = suite.noise(subject)
+        moved = suite.moved(subject, noise)
         centre, rounds = subject.reference.centre, len(subject.values)
         base = centre + noise.offset
-        change = level(subject.values, math.sqrt(noise.night * noise.prior_share)) - base
-        fastest = min(subject.values) - base
-        z = sidak_z(FALSE_ALARM[kind], self._cells / (1 + noise.companions))
-        z_now = z if rounds >= MAX_ROUNDS else sidak_z(_EARLY * FALSE_ALARM[kind], self._cells / (1 + noise.companions))
-        reach = noise.reach(z_now, rounds)
-        limit = self.limit if noise.moved > 0 else max(self.limit, noise.shift + reach)
+        scatter = math.sqrt(noise.within)
+        change = level(subject.values, scatter) - base
+        if rounds >= MIN_ROUNDS:  # of two rounds one may be an accident, which their scatter would then include
+            change += level_bias(rounds) * scatter
+        removed = 0.0 if moved else _shared(change, noise.shift)
+        change -= removed
+        fastest = min(subject.values) - base - removed
+        is_last = rounds >= MAX_ROUNDS
+        chance = (FALSE_ALARM if suite.is_small else SUITE_FALSE_ALARM)[kind]
+        reach = noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0]
+        limit = self.limit if moved > 0 else max(self.limit, reach)
         every_round = fastest > self.limit / 2 + EPSILON
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
         # the tolerance.
-        lasting = every_round if rounds >= MAX_ROUNDS else fastest > self.limit + EPSILON
-        if change > limit + EPSILON and lasting and rounds >= suite.least_rounds(subject):
+        lasting = every_round if is_last else fastest > self.limit + EPSILON
+        room = noise.room(_CLEAR, rounds)
+        if change > limit + EPSILON and lasting and rounds >= MIN_ROUNDS:
             outcome = "regressed"
-        elif change < -self.limit - EPSILON and (noise.moved < 0 or change < noise.shift - reach - EPSILON):
+        elif change < -self.limit - EPSILON and (moved < 0 or change < -reach - EPSILON):
             outcome = "improved"
-        elif change <= (self._clear_below(kind, noise, rounds) if every_round else self.limit) + EPSILON:
+        elif change <= self.limit + EPSILON and (is_last or not every_round or change + room <= self.limit + EPSILON):
             outcome = "ok"
-        elif rounds < MAX_ROUNDS:
-            outcome = "remeasure"
         else:
-            outcome = "unstable" if change > self.limit + EPSILON else "ok"
-        resolution = _relative(max(self.limit, noise.reach(z, max(rounds, MAX_ROUNDS))))
-        shift = None if noise.alone else _relative(noise.shift)
+            outcome = "unstable" if is_last else "remeasure"
+        is_shifted = outcome == "regressed" and (moved > 0 or suite.are_all_slower(subject))
+        resolution = _relative(self._resolution(noise, chance))
+        shift = None if suite.is_small else _relative(noise.shift)
         relative, beyond = _relative(change), _relative(limit)
-        moved_by = shift if noise.moved > 0 else None
-        why = _in_words(outcome, kind, relative, beyond, rounds=rounds, moved_by=moved_by)
+        why = _in_words(
+            outcome, kind, relative, beyond, rounds=rounds, is_shifted=is_shifted, tolerance=_relative(self.limit)
+        )
         return Verdict(
             outcome=outcome,
             now_ms=_exp(centre + change),
@@ -354,22 +338,39 @@ class _Gate:
             suite_shift=shift,
             resolution=resolution,
             kind=kind,
+            shift_removed=_relative(removed),
+            platform_shifted=is_shifted,
         )
 
-    def _clear_below(self, kind: str, noise: Noise, rounds: int) -> float:
-        """Return the change below which more rounds are unlikely to lift a cell over its limit.
+    def _resolution(self, noise: Noise, chance: float) -> float:
+        """Return the true slowdown at which a cell is red in 80 % of runs, a logarithm.
 
-        It uses the noise as known after the first round, not later rounds, so that a clear cell remains clear.
+        A slower cell is missed if its change is within the limit of its run, which is as uncertain as the variance that
+        it is computed from, or if its fastest round is within half the tolerance.
         """
-        last = max(rounds, MAX_ROUNDS)
-        z = sidak_z(FALSE_ALARM[kind], self._cells)
-        final = noise.shift + noise.reach(z, last, noise.prior_share)
-        final = self.limit if noise.moved > 0 else max(self.limit, final)
-        room = math.sqrt(noise.night * noise.prior_share * (level_variance(rounds) - level_variance(last)))
-        return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
+        reach, error = noise.reach_later(sidak_z(chance, self._cells))
+        sd = noise.sd(MAX_ROUNDS)
+        limit = max(self.limit, reach)
+        uncertain = math.hypot(sd, 0.0 if reach < self.limit else error)
+        lasting = sd**2 - noise.within * level_variance(MAX_ROUNDS)
+        scatter = math.sqrt(max(0.0, lasting) + noise.within * _FASTEST_VARIANCE)
+        least = self.limit / 2 + _FASTEST * math.sqrt(noise.within)
+        found = max(limit + _POWER_Z * uncertain, least + _POWER_Z * scatter)
+        # one step of Newton's method, as a cell may be missed for either reason
+        first, second = (found - limit) / uncertain, (found - least) / scatter
+        kept = _NORMAL.cdf(first) * _NORMAL.cdf(second)
+        slope = _NORMAL.pdf(first) / uncertain + _NORMAL.pdf(second) / scatter
+        return min(found + (_POWER - kept) / slope, _COARSEST)
 
 
-def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: int, moved_by: float | None) -> str:
+def _shared(change: float, shift: float) -> float:
+    """Return the part of a change that the suite shares: its shift, as far as the cell changed in that direction."""
+    return max(0.0, min(shift, change)) if shift > 0 else min(0.0, max(shift, change))
+
+
+def _in_words(
+    outcome: str, kind: str, change: float, limit: float, *, rounds: int, is_shifted: bool, tolerance: float
+) -> str:
     """Describe a verdict in words.
 
     Args:
@@ -378,23 +379,25 @@ def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: i
         change: relative change from the baseline.
         limit: relative change beyond which the cell is regressed.
         rounds: number of rounds judged.
-        moved_by: relative shift of the platform as a whole; None if it did not shift.
+        is_shifted: whether the platform shifted as a whole.
+        tolerance: relative.
     """
-    if outcome == "regressed" and moved_by is not None:
-        why = f": the platform shifted as a whole, its other cells by {moved_by:+.1%}"
+    beyond = format_change(limit, change)
+    if outcome == "regressed" and is_shifted:
+        why = ": the platform shifted as a whole"
     elif outcome == "regressed":
-        why = f", beyond the limit of {limit:+.1%}, each round beyond half the tolerance"
+        why = f", beyond the limit of {beyond}, each round beyond half the tolerance"
     elif outcome == "improved" and kind == PUBLISHED:
         why = ", more than chance explains: the published table looks outdated"
     elif outcome == "improved":
         why = ", more than chance explains"
     elif outcome == "remeasure":
-        why = f", undecided at a limit of {limit:+.1%}: to be measured again"
+        why = f", undecided at a limit of {beyond}: to be measured again"
     elif outcome == "unstable":
-        why = f", beyond the tolerance but too noisy to rule out chance, limit {limit:+.1%}"
+        why = f", beyond the tolerance but too noisy to rule out chance, limit {beyond}"
     else:
         why = ", within the tolerance"
-    return f"{change:+.1%} after {rounds} round{'s' * (rounds > 1)}{why}"
+    return f"{format_change(change, tolerance, -tolerance, limit)} after {rounds} round{'s' * (rounds > 1)}{why}"
 
 
 def _sees(resolution: float, tolerance: float) -> str:

@@ -204,7 +204,7 @@ class HistoryIndex:
                     nights[key].append(
                         TrendNight(
                             run.run, started, cell.now_ms, cell.outcome, cell.accepted, cell.change, cell.tolerance,
-                            cell.baseline_ms, cell.baseline_kind, run.commit,
+                            cell.baseline_ms, cell.baseline_kind, run.commit, cell.limit,
                         )
                     )  # fmt: skip
             if all(len(nights[key]) == most for key in night.keys):

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
 """The verdicts with which a cell of an accepted night becomes part of the baseline."""
 
-RED_OR_UNSTABLE = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
-_JUDGED = ACCEPTED | RED_OR_UNSTABLE
+_JUDGED = ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}
 
 
 class _Key(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +64,8 @@ class _Line(msgspec.Struct, gc=False):
     tolerance: float | None = None
     baseline: _Baseline | None = None
     measurement: _Measurement | None = None
+    baseline_ms: float | None = None
+    limit: float | None = None
 
 
 class IndexedRun(msgspec.Struct, frozen=True):
@@ -102,6 +103,8 @@ class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
         accepted: whether later nights may be compared with it.
         now_ms: milliseconds per image; None without the time of a valid prediction.
         change: relative change against the baseline of that night.
+        baseline_ms: that baseline as the gate compared it; as it was stored, if an older version wrote the run.
+        limit: the change beyond which the cell was regressed.
         conditions: position of its conditions in those of the night; None if the cell was not judged, or has no passes
             that can be compared.
         rounds_ms: milliseconds per image by the gated clock, of every round that has any.
@@ -118,6 +121,7 @@ class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
     conditions: int | None = None
     rounds_ms: list[list[float]] = []
     network_files: dict[str, str] = {}
+    limit: float | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -184,23 +188,23 @@ def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool
         line.now_ms if line.now_ms and line.outcome not in NO_TIME else None,
         line.change,
         line.tolerance,
-        None if baseline is None else baseline.value_ms,
+        line.baseline_ms if baseline is None or line.baseline_ms is not None else baseline.value_ms,
         "" if baseline is None else baseline.kind,
     )
     if measurement is None or line.outcome not in _JUDGED or measurement.invalid or measurement.key != line.key:
-        return IndexedCell(*cell)
+        return IndexedCell(*cell, limit=line.limit)
     if baseline is not None and baseline.kind == AGAINST:  # measured in pairs, never a night
-        return IndexedCell(*cell)
+        return IndexedCell(*cell, limit=line.limit)
     text = bytes(measurement.conditions)
     try:
         clock = parse_conditions(text).clock
     except msgspec.MsgspecError:
-        return IndexedCell(*cell)
+        return IndexedCell(*cell, limit=line.limit)
     rounds_ms = times_per_image(measurement.rounds, clock, line.key.batch_size)
     if [] in rounds_ms:
         rounds_ms = [one for one in rounds_ms if one]
     every_ms = rounds_ms[0] if len(rounds_ms) == 1 else [ms for one in rounds_ms for ms in one]
     if not every_ms or min(every_ms) <= 0 or max(every_ms) == math.inf:
-        return IndexedCell(*cell)
+        return IndexedCell(*cell, limit=line.limit)
     place = conditions.setdefault(text, len(conditions))
-    return IndexedCell(*cell, place, rounds_ms, measurement.network_files)
+    return IndexedCell(*cell, place, rounds_ms, measurement.network_files, line.limit)

@@ -1,4 +1,4 @@
-"""The history of one platform as the gate uses it: accepted nights, nightly values, streaks of instability.
+"""The history of one platform as the gate uses it: accepted nights, nightly values, slow creep.
 
 A night is a run. It is accepted if it was made with --ddperf-accept, finished, and measured everything its options
 asked for; a cell of it is accepted if its verdict was ok, improved or new. So a regressed cell never becomes a baseline
@@ -12,19 +12,18 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import chain, takewhile
+from itertools import chain
 from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_ddperf.core.records import Baseline
-from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
+from pytest_ddperf.core.records import Baseline, Creep, Outcome
+from pytest_ddperf.gate.creep import REFERENCE_NIGHTS, is_step, judge_creep
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate.statistics import round_statistic
 from pytest_ddperf.history.index import HistoryIndex
-from pytest_ddperf.history.index_lines import RED_OR_UNSTABLE
 from pytest_ddperf.history.run_file import parse_moment
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.core.records import CellKey, Conditions
+    from pytest_ddperf.gate.creep import Creep as Judged
     from pytest_ddperf.history.index_lines import IndexedCell, IndexedRun
 
 MOST = 400
@@ -54,13 +54,6 @@ class NightCell(msgspec.Struct, frozen=True, gc=False):
     conditions: Conditions
     cell: IndexedCell
 
-    @property
-    def is_beyond(self) -> bool:
-        """Whether it was beyond the tolerance, either red or too noisy to distinguish from chance."""
-        cell = self.cell
-        is_slower = cell.change is not None and cell.tolerance is not None and cell.change > cell.tolerance
-        return is_slower and cell.outcome in RED_OR_UNSTABLE
-
 
 @dataclass(frozen=True)
 class Nights:
@@ -69,6 +62,7 @@ class Nights:
     Args:
         started: the start times of the nights, UTC, oldest first.
         cells: the nights of each cell, oldest first.
+        commits: ids of the tested commits, "" for unknown; in the order of the nights.
         skipped: a text for each file that is not a valid run, and one for the index if it could not be used.
     """
 
@@ -76,6 +70,7 @@ class Nights:
     started: Sequence[datetime] = ()
     cells: Mapping[CellKey, Sequence[NightCell]] = field(default_factory=dict)
     skipped: Sequence[str] = ()
+    commits: Sequence[str] = ()
 
     def after(self, since: Mapping[CellKey, str]) -> Nights:
         """Return the same nights, restricted for each cell to those that began after the cell was recorded.
@@ -107,12 +102,14 @@ class Nights:
 
     def _baseline(self, nights: Sequence[NightCell], used: Sequence[int]) -> Baseline:
         passes_ms = {one.night: tuple(chain(*one.cell.rounds_ms)) for one in nights}
+        sizes = {one.night: tuple(map(len, one.cell.rounds_ms)) for one in nights}
         oldest, newest = self.started[nights[0].night], nights[-1]
         return Baseline(
             kind="history",
             value_ms=median(median(passes) for passes in passes_ms.values()),
             source=f"history, {len(nights)} accepted night{'s' * (len(nights) > 1)} since {oldest:%Y-%m-%d}",
             runs=tuple(passes_ms.get(night, ()) for night in used),
+            round_sizes=tuple(sizes.get(night, ()) for night in used),
             conditions=newest.conditions,
             network_files=dict(newest.cell.network_files),
         )
@@ -132,6 +129,32 @@ class Nights:
         """
         return tuple(_ms(value - self._shifts[night]) for night, value in self._series.get(key, {}).items())
 
+    def creep(self, key: CellKey, tolerance: float) -> tuple[Creep, Judged] | None:
+        """Judge whether a cell became slower night by night; None if it did not.
+
+        A step that a single night's gate saw is not creep, although the nights after it are slower, too.
+
+        Args:
+            key: the cell.
+            tolerance: relative.
+
+        Returns:
+            Since when, for the cell's record, and the gate's figures.
+        """
+        values = self.creep_values(key)
+        judged = judge_creep(values, tolerance)
+        if judged.since is None or judged.found is None:
+            return None
+        nights = list(self._series[key])
+        red = {one.night for one in self.cells[key] if one.cell.outcome is Outcome.REGRESSED}
+        first = next((place for place in range(judged.since, judged.found + 1) if nights[place] in red), None)
+        if first is not None and is_step(values, judged, first):
+            return None
+        began = nights[judged.since]
+        commit = self.commits[began] if self.commits else ""
+        since = self.started[began].isoformat(timespec="seconds")
+        return Creep(since, len(values) - judged.since, judged.change, commit), judged
+
     def common_shift(self, statistics: Mapping[CellKey, float]) -> float:
         """Return by how much a night is slower than the cells' first nights, a logarithm.
 
@@ -139,14 +162,6 @@ class Nights:
         """
         off = [value - self._references[key] for key, value in statistics.items() if key in self._references]
         return median(off) if len(off) >= SUITE_FROM else 0.0
-
-    def unstable_streak(self, key: CellKey) -> int:
-        """Return the number of consecutive newest nights on which a cell was unstable and beyond its tolerance.
-
-        Nights on which the cell was red beyond the tolerance count too: otherwise the first red night would end the
-        streak that made it red. Nights that did not measure and judge the cell are ignored.
-        """
-        return sum(1 for _ in takewhile(lambda one: one.is_beyond, reversed(self.cells.get(key, ()))))
 
     @cached_property
     def _series(self) -> dict[CellKey, dict[int, float]]:
@@ -184,17 +199,19 @@ def read_nights(folder: Path, platform_id: str, *, most: int = MOST) -> Nights:
     these, and always the newest 30 runs.
     """
     started: list[datetime] = []
+    commits: list[str] = []
     cells: defaultdict[CellKey, list[NightCell]] = defaultdict(list)
     with HistoryIndex(folder) as index:
         runs = [run for run in index.runs(platform_id) if platform_id in run.judged]
         for number, night in enumerate(index.nights(platform_id, _select_runs(runs, most))):
             started.append(datetime.fromisoformat(night.run.started))
+            commits.append(night.run.commit)
             conditions = night.conditions()
             for key, cell in zip(night.keys, night.cells(), strict=True):
                 if cell.conditions is not None:
                     cells[key].append(NightCell(number, conditions[cell.conditions], cell))
         skipped = [*index.trouble, *index.invalid().values()]
-    return Nights(platform_id, started, cells, skipped)
+    return Nights(platform_id, started, cells, skipped, commits)
 
 
 def _select_runs(runs: Sequence[IndexedRun], most: int) -> list[IndexedRun]:

@@ -8,11 +8,13 @@ import pytest_benchmark
 from pytest_benchmark.utils import get_commit_info
 
 from pytest_ddperf.baselines.recordings import TAKEN, write_recorded
+from pytest_ddperf.baselines.resolution import compute_resolutions
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import select_reddest
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.report import benchmark_json
+from pytest_ddperf.report.phrases import describe_noisy_recording, format_resolutions
 from pytest_ddperf.report.terminal import recorded_text
 
 if TYPE_CHECKING:
@@ -57,9 +59,14 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
             kept += f", --ddperf-update-baselines=all also records {which}"
         count = f"{len(update.written)} cell{'' if len(update.written) == 1 else 's'}"
         bench.written.append(f"baseline: {update.path} ({count} recorded{kept})")
+        resolutions = compute_resolutions(update.after, plan.tolerance)
         bench.written += [
             f"  {recorded_text(key, update.before.get(key), update.after[key])}" for key in update.written
         ]
+        if resolutions:
+            bench.written.append(f"  resolution of later runs: {format_resolutions(resolutions)}")
+        if noisy := describe_noisy_recording(platform, resolutions, plan.tolerance):
+            bench.warnings.append(noisy)
 
 
 def _may_be_recorded(record: CellRecord, plan: PlatformPlan) -> bool:

@@ -83,7 +83,7 @@ def fold(reporter: pytest.TerminalReporter) -> None:
 
 
 def _text(message: str, cell: Result, group: list[Result]) -> str:
-    if len(group) == 1:
+    if len(group) == 1 or cell.creep is not None:
         return message
     if cell is not group[0]:
         return f"The same cause as {group[0].key}."
@@ -91,9 +91,9 @@ def _text(message: str, cell: Result, group: list[Result]) -> str:
 
 
 def _line(cell: Result, group: list[Result]) -> str:
-    if cell is not group[0]:
+    if cell is not group[0] and cell.creep is None:
         return f"same cause as {group[0].key}"
-    more = f" (and in {_further(group)})" if len(group) > 1 else ""
+    more = f" (and in {_further(group)})" if len(group) > 1 and cell.creep is None else ""
     return f"{cell.cause if cell.outcome is Outcome.NEW else failure_text(cell)}{more}"
 
 

@@ -70,8 +70,8 @@ def render_pytest(results: Results) -> str:
 def _sound(results: Results) -> Iterator[tuple[Result, float]]:
     """Yield the cells with a valid measurement, and their milliseconds per image."""
     for cell in results.cells:
-        if cell.now_ms is not None and cell.now_ms > 0 and cell.outcome not in _UNSOUND:
-            yield cell, cell.now_ms
+        if cell.measured_ms is not None and cell.measured_ms > 0 and cell.outcome not in _UNSOUND:
+            yield cell, cell.measured_ms
 
 
 def _throughput(cell: Result, now_ms: float) -> dict[str, Any]:

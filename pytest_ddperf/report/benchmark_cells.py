@@ -21,7 +21,7 @@ from pytest_ddperf.baselines.recordings import (
     unavailable_cells,
 )
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
-from pytest_ddperf.core.records import CellKey, Conditions, Outcome, ServerFacts
+from pytest_ddperf.core.records import CellKey, Conditions, Creep, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
 from pytest_ddperf.history.run_file import get_commit_id
 
@@ -41,7 +41,11 @@ class _ExtraInfo(msgspec.Struct):
     reason: str = ""
     ms_per_image: Annotated[float, msgspec.Meta(ge=0)] | None = None
     change: float | None = None
+    limit: float | None = None
     tolerance: float | None = None
+    shift_removed: float = 0.0
+    platform_shifted: bool = False
+    creep: Creep | None = None
     baseline_ms_per_image: float | None = None
     baseline_source: str | None = None
     conditions: Conditions | None = None
@@ -109,6 +113,10 @@ def _result(one: _Benchmark) -> Result:
         samples_ms=samples_ms,
         clock=info.clock if info.conditions is None else str(info.conditions.clock),
         load=info.load,
+        limit=info.limit,
+        shift_removed=info.shift_removed,
+        platform_shifted=info.platform_shifted,
+        creep=info.creep,
     )
 
 

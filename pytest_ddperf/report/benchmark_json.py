@@ -12,6 +12,7 @@ import msgspec
 from pytest_benchmark import __version__
 from pytest_benchmark.stats import Stats
 
+from pytest_ddperf.baselines.recordings import list_rounds
 from pytest_ddperf.core.load_summary import compute_images_per_second
 from pytest_ddperf.core.records import Clock, ModelStats
 from pytest_ddperf.core.results import join_cell
@@ -72,7 +73,11 @@ def build_judged_info(cell: Result) -> dict[str, Any]:
         "ms_per_image": cell.now_ms,
         "images_per_second": compute_images_per_second(cell.key, cell.now_ms, load),
         "change": cell.change,
+        "limit": cell.limit,
         "tolerance": cell.tolerance,
+        **({"shift_removed": cell.shift_removed} if cell.shift_removed else {}),
+        **({"platform_shifted": True} if cell.platform_shifted else {}),
+        **({} if cell.creep is None else {"creep": msgspec.to_builtins(cell.creep)}),
         "baseline_ms_per_image": cell.baseline_ms,
         "baseline_source": cell.baseline_source or None,
         **({} if load is None else {"load": {**msgspec.to_builtins(load), "kept_up": load.kept_up}}),
@@ -94,6 +99,7 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
         info["cold_start"] = msgspec.to_builtins(measurement.cold_start)
         info["exclusive"] = measurement.exclusive
         info["telemetry"] = msgspec.to_builtins(measurement.telemetry)
+        info["rounds"] = list_rounds(measurement)
         if measurement.against is not None:
             info["against"] = _describe_reference(record, measurement, measurement.against)
         info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import re
+import statistics
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,16 +56,23 @@ COLUMNS: Mapping[str, Column] = {
     "now_ms": Column(
         "float64",
         _MS,
-        "the measured time: the mean of the passes if the baseline is a published mean, else their median, without the "
-        "slowest of several rounds; empty if nothing was measured",
+        "the time that the gate estimated from the fastest passes of each round; empty if nothing was measured",
     ),
-    "baseline_ms": Column("float64", _MS, "the baseline; empty without one"),
+    "baseline_ms": Column(
+        "float64",
+        _MS,
+        "the baseline as the gate compared it: a published value plus half a millisecond per request if `clock` is not "
+        "head; empty without one",
+    ),
     "change": Column(
         "float64",
         _RELATIVE,
-        "`now_ms` / `baseline_ms` - 1; if `clock` is not head, half a millisecond per request is added to a published "
-        "baseline; the gate's own figure, from the fastest passes of each round, is in `reason`",
+        "`now_ms` / `baseline_ms` - 1: the figure that decided the verdict",
     ),
+    "limit": Column("float64", _RELATIVE, "the change beyond which the cell is regressed"),
+    "shift_removed": Column("float64", _RELATIVE, "common shift of the platform, removed from `change` and `now_ms`"),
+    "platform_shifted": Column("boolean", "", "whether the cell is slower because the whole platform is"),
+    "slower_since": Column("string", "", "the night since which a cell became slower night by night, ISO 8601"),
     "tolerance": Column("float64", _RELATIVE, "the largest change that passes"),
     "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
     "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
@@ -73,6 +81,8 @@ COLUMNS: Mapping[str, Column] = {
     "baseline_source": Column("string", "", "file of the baseline, and the place in it"),
     "clock": Column("string", "", "the gated clock: predict, head or client"),
     "passes": Column("Int64", "", "timed passes, all rounds"),
+    "mean_ms": Column("float64", _MS, "mean of these passes"),
+    "median_ms": Column("float64", _MS, "their median"),
     "run": Column("string", "", "name of the run that measured it"),
     "started": Column("datetime64[us, UTC]", "UTC", "when the run began, ISO 8601 in the CSV and the JSON"),
     "commit": Column("string", "", "the commit that was tested"),
@@ -184,6 +194,10 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "now_ms": cell.now_ms,
         "baseline_ms": cell.baseline_ms,
         "change": cell.change,
+        "limit": cell.limit,
+        "shift_removed": None if cell.change is None else cell.shift_removed,
+        "platform_shifted": None if cell.change is None else cell.platform_shifted,
+        "slower_since": None if cell.creep is None else cell.creep.since,
         "tolerance": cell.tolerance,
         "resolution": cell.resolution,
         "images_per_second": cell.images_per_second,
@@ -192,6 +206,8 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "baseline_source": cell.baseline_source or None,
         "clock": cell.clock or None,
         "passes": len(cell.samples_ms) or None,
+        "mean_ms": statistics.fmean(cell.samples_ms) if cell.samples_ms else None,
+        "median_ms": statistics.median(cell.samples_ms) if cell.samples_ms else None,
         "run": None if run is None else run.run,
         "started": None if run is None else run.started,
         "commit": None if run is None else run.commit or None,

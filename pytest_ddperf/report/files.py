@@ -14,7 +14,7 @@ from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
-from pytest_ddperf.report import bencher, csv_json, html, markdown
+from pytest_ddperf.report import bencher, comment, csv_json, html, markdown
 from pytest_ddperf.report.gather import load_trends
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ FORMATS = (
     Format("bmf", "bmf", lambda results, *_: (bencher.render_bmf(results), {})),
     # what github-action-benchmark reads as its `pytest` tool
     Format("pytest", "pytest", lambda results, *_: (bencher.render_pytest(results), {})),
+    # of a pull request on GitHub
+    Format("comment", "comment", lambda results, *_: (comment.render_comment(results), {})),
 )
 """All report formats. To add one, add an entry here and the function that it names."""
 

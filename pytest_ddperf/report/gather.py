@@ -142,12 +142,37 @@ def load_stored(
     Raises:
         ConfigurationError: there is no run of that name, or the baseline of one of `platforms` cannot be read.
     """
-    wanted = list(catalog.platforms if platforms is None else platforms)
     named = None if run is None else find_run(storage, run)
     with HistoryIndex(storage) as index:
-        parts = _newest(index, wanted) if named is None else _named(named, wanted)
-        faults, skipped = index.faults(), index.skipped
-        warnings = index.trouble + ([] if platforms is not None else _unknown(index, catalog, storage))
+        return load_indexed(catalog, index, storage, project_dir=project_dir, platforms=platforms, named=named)
+
+
+def load_indexed(
+    catalog: Catalog,
+    index: HistoryIndex,
+    storage: Path,
+    *,
+    project_dir: Path | None = None,
+    platforms: Sequence[str] | None = None,
+    named: Path | None = None,
+) -> Results:
+    """Join the cells as `load_stored` does, from an index that is already open.
+
+    Args:
+        catalog: networks and platforms.
+        index: the index of the history.
+        storage: folder of the history.
+        project_dir: as for `load_stored`.
+        platforms: as for `load_stored`.
+        named: file of the only run to load; None for the newest verdict of each cell.
+
+    Raises:
+        ConfigurationError: the baseline of one of `platforms` cannot be read.
+    """
+    wanted = list(catalog.platforms if platforms is None else platforms)
+    parts = _newest(index, wanted) if named is None else _named(named, wanted)
+    faults, skipped = index.faults(), index.skipped
+    warnings = index.trouble + ([] if platforms is not None else list_unknown_platforms(index, catalog, storage))
     found = _read({path for part in parts for path in part.files}, faults)
     records: list[CellRecord] = []
     facts: dict[str, RunFacts] = {}
@@ -260,9 +285,10 @@ def add_run(trends: Iterable[Trend], run: RunFacts, records: Iterable[CellRecord
                 accepted and record.outcome in ACCEPTED,
                 record.change,
                 record.tolerance,
-                None if baseline is None else baseline.value_ms,
+                record.baseline_ms if baseline is None or record.baseline_ms is not None else baseline.value_ms,
                 "" if baseline is None else baseline.kind,
                 run.commit,
+                record.limit,
             )
             nights[key] = (*nights.get(key, ()), night)[-MOST_NIGHTS:]
     return [Trend(key, nights[key]) for key in sorted(nights) if len(nights[key]) > 1]
@@ -309,7 +335,8 @@ def _named(path: Path, wanted: Sequence[str]) -> list[_Part]:
     return [_Part(platform, path) for platform in read_header(path).platforms if platform in wanted]
 
 
-def _unknown(index: HistoryIndex, catalog: Catalog, storage: Path) -> list[str]:
+def list_unknown_platforms(index: HistoryIndex, catalog: Catalog, storage: Path) -> list[str]:
+    """Return a warning for each measured platform of the history that is not in the catalogue."""
     return [
         f"{storage} contains measurements of {platform!r}, which is not a known platform; they are not shown. Define "
         "it in ddperf.toml to see them."

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.core.results import by_cause
+from pytest_ddperf.core.results import by_cause, format_decided
 from pytest_ddperf.report import phrases
 from pytest_ddperf.report.markdown_escape import clip, escape_inline, escape_list_item
 from pytest_ddperf.report.terminal import cell_ids
-from pytest_ddperf.text import format_change, format_ms, remove_control_characters
+from pytest_ddperf.text import format_ms, remove_control_characters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.results import Result, Results
 
@@ -39,10 +39,11 @@ _REASON = 400  # maximum characters of a reason in the table
 _MESSAGE = 2000  # maximum characters of an annotation's message
 _TITLE = 200
 _ABOVE = "see above"
+_LIMIT = "a job summary is limited to 1 MiB"
 _OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5  # pytest's exit statuses
 
 _COLUMNS = ("platform", "model", "batch", "ms per image", "baseline", "change", "resolution", "verdict", "reason")
-_RULE = "|---|---|--:|--:|--:|--:|--:|---|---|"
+_RULE = ("---", "---", "--:", "--:", "--:", "--:", "--:", "---", "---")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ def summarise_verdict(results: Results, ending: Ending) -> str:
 
 
 def _red_first(results: Results, ending: Ending) -> list[Result]:
-    """Return the judged cells: those that fail, worst first, then the others."""
-    return sorted(results.judged, key=lambda cell: not ending.fails(cell))  # sorting keeps the order within each
+    """Return the judged cells: those that fail, worst first, then those of a platform that shifted, then the others."""
+    order = sorted(results.judged, key=lambda cell: cell.platform_shifted)  # sorting keeps the order within each
+    return sorted(order, key=lambda cell: not ending.fails(cell))
 
 
 # --- the job summary
@@ -103,26 +105,22 @@ def render_summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) 
         room: maximum size, UTF-8 bytes. Rows at the end that do not fit are omitted, and a line states their number.
     """
     cells = _red_first(results, ending)
-    causes, explained = _shared_causes(cells, ending, room // _TAIL_SHARE)
-    head = _head(results, ending) + causes + f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n"
-    tail = _tail(results, room // _TAIL_SHARE)
-    left = room - _size(head) - _size(tail) - _size(_left_out(cells))
+    causes, explained = render_shared_causes(cells, ending, room // _TAIL_SHARE)
+    head = _head(results, ending) + causes + render_table_head()
+    tail = render_tail(results, room // _TAIL_SHARE)
+    left = room - _size(head) - _size(tail) - _size(render_omitted(cells, _LIMIT))
     if left < 0:
         return ""
-    rows: list[str] = []
-    for cell in cells:
-        row = _row(cell, ending, _ABOVE if id(cell) in explained else cell.reason)
-        left -= _size(row)
-        if left < 0:
-            break
-        rows.append(row)
-    return "".join([head, *rows, _left_out(cells[len(rows) :]), tail])
+    rows = select_fitting((render_row(cell, ending, explained) for cell in cells), left)
+    return "".join([head, *rows, render_omitted(cells[len(rows) :], _LIMIT), tail])
 
 
 def _head(results: Results, ending: Ending) -> str:
     cells = results.judged
     measured = sum(cell.now_ms is not None for cell in cells)
     lines = [f"### Inference speed: {summarise_verdict(results, ending)}", ""]
+    for shift in phrases.describe_shifts(results):
+        lines += [f"**{escape_inline(shift)}**", ""]
     for line in phrases.list_references(results):
         lines += [escape_inline(clip(line, _MESSAGE)), ""]
     lines += [f"**{phrases.count_cells(len(cells))}**, {measured} measured: {phrases.list_verdicts(cells)}."]
@@ -134,15 +132,22 @@ def _head(results: Results, ending: Ending) -> str:
         lines += ["The run was interrupted."]
     if ending.exit_status not in {_OK, _INTERRUPTED, _NO_TESTS} and not any(map(ending.fails, cells)):
         lines += ["No cell failed, but pytest did: see its output."]
+    return "\n".join([*lines, *list_runs(results), "", ""])
+
+
+def list_runs(results: Results) -> list[str]:
+    """List the runs shown, one line each."""
+    lines = []
     for run in dict.fromkeys((run.run, run.started, run.commit) for run in results.runs.values()):
         name, started, commit = map(escape_inline, run)
-        lines += [f"Run {name}, started {started}" + (f", commit {commit}." if commit else ".")]
-    return "\n".join([*lines, "", ""])
+        lines.append(f"Run {name}, started {started}" + (f", commit {commit}." if commit else "."))
+    return lines
 
 
-def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, set[int]]:
+def render_shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, set[int]]:
     """Render a paragraph for each cause shared by several failed cells, with a list of these cells.
 
+    Cells of a platform that shifted are not listed, because the summary begins with the shift.
     If a paragraph does not fit, its cells are not included in the returned set and keep their reasons in the table.
 
     Returns:
@@ -153,10 +158,7 @@ def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[
     for group in by_cause(filter(ending.fails, cells)):
         if len(group) == 1:
             continue
-        cause = escape_inline(clip(group[0].cause, _MESSAGE))
-        more = f" and {len(group) - CELLS_LISTED} more" if len(group) > CELLS_LISTED else ""
-        head = f"**{group[0].outcome}** in {phrases.count_cells(len(group))}: {cause}"
-        paragraph = f"{head}\n\n{escape_inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
+        paragraph = _paragraph(group)
         room -= _size(paragraph)
         if room < 0:
             break
@@ -165,30 +167,58 @@ def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[
     return "".join(paragraphs), explained
 
 
-def _row(cell: Result, ending: Ending, reason: str) -> str:
+def _paragraph(group: Sequence[Result]) -> str:
+    """Render the cause shared by some cells, and a list of these; "" for cells of a platform that shifted."""
+    if group[0].platform_shifted:
+        return ""
+    head = f"**{group[0].outcome}** in {phrases.count_cells(len(group))}"
+    shown, more = group[:CELLS_LISTED], len(group) - CELLS_LISTED
+    if group[0].creep is not None:
+        items = [f"- {escape_inline(f'{cell.key}: {cell.creep}')}\n" for cell in shown]
+        return f"{head}, night by night:\n\n{''.join(items)}{f'- and {more} more' if more > 0 else ''}\n"
+    cause = escape_inline(clip(group[0].cause, _MESSAGE))
+    return f"{head}: {cause}\n\n{escape_inline(cell_ids(shown))}{f' and {more} more' if more > 0 else ''}\n\n"
+
+
+def render_row(cell: Result, ending: Ending, explained: set[int] | None) -> str:
+    """Render a cell's row.
+
+    Args:
+        cell: a cell with a verdict.
+        ending: how the run ended.
+        explained: the `id()` of each cell whose reason precedes the table; None for a table without reasons.
+    """
     said = str(cell.outcome)
+    reasons = [] if explained is None else [_ABOVE if id(cell) in explained else cell.reason]
     columns = (
         escape_inline(cell.key.platform),
         escape_inline(f"{cell.key.model}{'-' if cell.key.scenario else ''}{cell.key.scenario}"),
         str(cell.key.batch_size),
         format_ms(cell.now_ms),
         format_ms(cell.baseline_ms),
-        format_change(cell.change),
-        "" if cell.resolution is None else f"{cell.resolution * 100:.1f} %",
+        phrases.format_decision(cell),
+        "" if cell.resolution is None else phrases.format_resolution(cell.resolution),
         f"**{said}**" if ending.fails(cell) else said,
-        escape_inline(clip(reason, _REASON)),
+        *(escape_inline(clip(reason, _REASON)) for reason in reasons),
     )
     return f"| {' | '.join(columns)} |\n"
 
 
-def _left_out(cells: Sequence[Result]) -> str:
+def render_table_head(*, reasons: bool = True) -> str:
+    """Render the head of a table of cells; without `reasons` it lacks the last column."""
+    count = len(_COLUMNS) - (not reasons)
+    return f"| {' | '.join(_COLUMNS[:count])} |\n|{'|'.join(_RULE[:count])}|\n"
+
+
+def render_omitted(cells: Sequence[Result], limit: str) -> str:
+    """Render a line that counts the cells that do not fit, and states the limit; "" without cells."""
     if not cells:
         return ""
     rows = "row is" if len(cells) == 1 else "rows are"
-    return f"\n**{len(cells)} {rows} omitted** ({phrases.list_verdicts(cells)}): a job summary is limited to 1 MiB.\n"
+    return f"\n**{len(cells)} {rows} omitted** ({phrases.list_verdicts(cells)}): {limit}.\n"
 
 
-def _tail(results: Results, room: int) -> str:
+def render_tail(results: Results, room: int) -> str:
     """Render servers, notes and warnings, as far as they fit."""
     servers = [
         f"- {escape_inline(platform)}, {escape_inline(results.catalog.platform(platform).title)}: "
@@ -210,16 +240,21 @@ def _section(title: str, items: Sequence[str], room: int) -> str:
     if not items:
         return ""
     heading, more = f"\n#### {title}\n\n", f"- and {len(items)} more\n"
-    left = room - _size(heading) - _size(more)
-    kept: list[str] = []
-    for item in items:
-        left -= _size(item)
-        if left < 0:
-            break
-        kept.append(item)
+    kept = select_fitting(items, room - _size(heading) - _size(more))
     if len(kept) < len(items):
         kept.append(f"- and {len(items) - len(kept)} more\n")
     return heading + "".join(kept)
+
+
+def select_fitting(parts: Iterable[str], room: int) -> list[str]:
+    """Return the parts before the first one that does not fit into the room, in UTF-8 bytes."""
+    kept: list[str] = []
+    for part in parts:
+        room -= _size(part)
+        if room < 0:
+            break
+        kept.append(part)
+    return kept
 
 
 def _size(text: str) -> int:
@@ -232,24 +267,30 @@ def _size(text: str) -> int:
 def render_commands(results: Results, ending: Ending) -> list[str]:
     """Render one workflow command (an error) for each failed cell, worst first, up to the number that GitHub shows.
 
+    The cells of a platform that shifted share one, which comes first.
     If the run passes nevertheless (its regressions were recorded as the new baseline), the commands are warnings.
     """
     red = [cell for cell in results.judged if ending.fails(cell)]
     level = "error" if ending.exit_status != _OK else "warning"
-    shown, more = red[:ANNOTATIONS], len(red) - ANNOTATIONS
-    texts = [_annotation(cell) for cell in shown]
+    every = [
+        (f"{platform} shifted as a whole", shift)
+        for platform in results.platforms
+        if (shift := phrases.describe_shift(platform, results.of(platform)))
+    ]
+    every += [(_title(cell), _annotation(cell)) for cell in red if not cell.platform_shifted]
+    shown, more = every[:ANNOTATIONS], len(every) - ANNOTATIONS
     if more > 0:
-        texts[-1] += f"\n{more} more failed; the job summary lists them."
+        title, text = shown[-1]
+        shown[-1] = title, f"{text}\n{more} more failed; the job summary lists them."
     return [
-        f"::{level} title={_property(clip(remove_control_characters(_title(cell)), _TITLE))}"
+        f"::{level} title={_property(clip(remove_control_characters(title), _TITLE))}"
         f"::{_data(remove_control_characters(text))}"
-        for cell, text in zip(shown, texts, strict=True)
+        for title, text in shown
     ]
 
 
 def _title(cell: Result) -> str:
-    change = "" if cell.change is None else f" {format_change(cell.change)}"
-    return f"{cell.key} {cell.outcome}{change}"
+    return f"{cell.key} {cell.outcome} {format_decided(cell)}".rstrip()
 
 
 def _annotation(cell: Result) -> str:
@@ -257,7 +298,7 @@ def _annotation(cell: Result) -> str:
         return clip(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
     return clip(
         f"{format_ms(cell.now_ms)} ms per image now, baseline {format_ms(cell.baseline_ms)} ms per image, "
-        f"{format_change(cell.change)}: {cell.reason}\nBaseline: {cell.baseline_source}",
+        f"{phrases.format_decision(cell)}: {cell.reason}\nBaseline: {cell.baseline_source}",
         _MESSAGE,
     )
 

@@ -16,12 +16,12 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__
-from pytest_ddperf.core.records import FAILING, Outcome
+from pytest_ddperf.core.records import COMMIT_DIGITS, FAILING, Outcome
 from pytest_ddperf.report import load_text, page_data, phrases
-from pytest_ddperf.text import format_change, format_ms
+from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
@@ -38,14 +38,18 @@ _ATTENTION = ("Cell", "Change", "Now", "Baseline", "Tolerance", "Resolution", "P
 _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 170, 30, 6
 
 
-def render_page(results: Results, trends: Sequence[Trend]) -> str:
-    """Render the whole page."""
-    css, js = _file("page.css"), _script()
-    policy = (
-        f"default-src 'none'; script-src '{_hash(js)}'; style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
-    )
-    return Template(_file("page.html")).substitute(
-        policy=policy,
+def render_page(results: Results, trends: Sequence[Trend], home: str = "") -> str:
+    """Render the whole page.
+
+    Args:
+        results: results to show.
+        trends: histories of cells.
+        home: URL of the page of all platforms, for a link; "" for none.
+    """
+    css, js = read_asset("page.css"), _script()
+    return Template(read_asset("page.html")).substitute(
+        policy=render_policy(css, js),
+        home=f'<nav><a href="{escape(home)}">All platforms</a></nav>' if home else "",
         generator=f"pytest-ddperf {__version__}",
         title=escape(_title(results)),
         css=css,
@@ -75,13 +79,20 @@ def css_class(outcome: Outcome) -> str:
     return "green" if outcome in phrases.GREEN else "grey"
 
 
-def _file(name: str) -> str:
+def read_asset(name: str) -> str:
+    """Read a file of the folder `page`."""
     return resources.files(__package__).joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _script() -> str:
     """Join the scripts in one function scope."""
-    return f'"use strict";\n(() => {{\n{"".join(_file(name) for name in _SCRIPTS)}}})();\n'
+    return f'"use strict";\n(() => {{\n{"".join(read_asset(name) for name in _SCRIPTS)}}})();\n'
+
+
+def render_policy(css: str, js: str = "") -> str:
+    """Render a content security policy that allows only this style sheet and this script."""
+    script = f"script-src '{_hash(js)}'; " if js else ""
+    return f"default-src 'none'; {script}style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
 
 
 def _hash(text: str) -> str:
@@ -100,25 +111,30 @@ def _title(results: Results) -> str:
 
 
 def _run(results: Results) -> str:
-    """Render the runs shown and the totals of their cells."""
+    """Render shifts of whole platforms, the runs shown and the totals of their cells."""
     if not phrases.count_verdicts(results):
         return "<p>No run: only the baselines are shown, as published or recorded.</p>"
-    parts = [f'<p class="runs">{_text(line)}</p>' for line in phrases.list_references(results)]
+    parts = [f'<p class="red"><strong>{_text(shift)}</strong></p>' for shift in phrases.describe_shifts(results)]
+    parts += [f'<p class="runs">{_text(line)}</p>' for line in phrases.list_references(results)]
     parts += [_run_line(results, platform, run) for platform, run in results.runs.items()]
+    return "".join([*parts, render_totals(phrases.count_verdicts(results), results.not_measured)])
+
+
+def render_totals(counts: Mapping[Outcome, int], not_measured: int) -> str:
+    """Render the number of cells with each verdict, and that of baseline cells that were not measured."""
     chips = [
-        f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>'
-        for outcome, count in phrases.count_verdicts(results).items()
+        f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>' for outcome, count in counts.items() if count
     ]
-    if results.not_measured:
-        count, _, words = phrases.format_not_measured(results.not_measured).partition(" ")
+    if not_measured:
+        count, _, words = phrases.format_not_measured(not_measured).partition(" ")
         chips.append(f'<li class="amber"><b>{count}</b>{words}</li>')
-    return "".join([*parts, '<ul class="totals" aria-label="Verdicts">', *chips, "</ul>"])
+    return "".join(['<ul class="totals" aria-label="Verdicts">', *chips, "</ul>"])
 
 
 def _run_line(results: Results, platform: str, run: RunFacts) -> str:
     known = results.catalog.platforms.get(platform)
     title = platform if known is None else f"{known.title} ({platform})"
-    commit = f", commit <code>{_text(run.commit[: phrases.COMMIT_DIGITS])}</code>" if run.commit else ""
+    commit = f", commit <code>{_text(run.commit[:COMMIT_DIGITS])}</code>" if run.commit else ""
     state = "" if run.complete else ' <span class="badge amber">interrupted</span>'
     server = run.servers.get(platform)
     return (
@@ -134,9 +150,15 @@ def _server(server: ServerFacts) -> str:
 
 
 def _attention(results: Results, trends: Sequence[Trend]) -> str:
-    """Render the cells that failed or are unstable, with the figures that show how certain this is."""
+    """Render the cells that failed or are unstable, with the figures that show how certain this is.
+
+    Cells that became slower night by night come first. Those of a platform that shifted as a whole are not news.
+    """
     with_history = {trend.key for trend in trends}
     cells = [cell for cell in results.judged if cell.fails or cell.outcome is Outcome.UNSTABLE]
+    if cells and all(cell.platform_shifted for cell in cells):
+        return ""
+    cells = sorted((cell for cell in cells if not cell.platform_shifted), key=lambda cell: cell.creep is None)
     if not results.runs and not cells:
         return ""
     if not cells:
@@ -198,8 +220,9 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
     sees = "" if cell.resolution is None else phrases.format_ratio(cell.resolution)
     if cell.resolution and cell.change and cell.change > cell.resolution:
         sees += f" <span class='quiet'>(the change is {cell.change / cell.resolution:.1f} times this)</span>"
+    change, _, compared = phrases.format_decision(cell).partition(" (")
     figures = (
-        "" if cell.change is None else f"<strong>{format_change(cell.change)}</strong>",
+        "" if cell.change is None else f"<strong>{change}</strong>" + (f" ({compared}" if compared else ""),
         "" if cell.now_ms is None else f"{format_ms(cell.now_ms)} ms",
         "" if cell.baseline_ms is None else f"{format_ms(cell.baseline_ms)} ms",
         phrases.format_ratio(cell.tolerance),

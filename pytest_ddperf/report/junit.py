@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
+from pytest_ddperf.text import digits_beside
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellRecord
@@ -23,10 +24,14 @@ def list_properties(record: CellRecord) -> list[tuple[str, str]]:
         "scenario": record.key.scenario or None,
         "verdict": str(record.outcome),
         "ms_per_image": _number(record.now_ms),
-        "baseline_ms_per_image": None if baseline is None else _number(baseline.value_ms),
+        "baseline_ms_per_image": None if baseline is None else _number(record.baseline_ms or baseline.value_ms),
         "baseline": None if baseline is None else baseline.kind,
-        "change_percent": _percent(record.change),
-        "tolerance_percent": _percent(record.tolerance),
+        "change_percent": _percent(record.change, record.tolerance, record.limit),
+        "limit_percent": _percent(record.limit, record.change),
+        "tolerance_percent": _percent(record.tolerance, record.change),
+        "shift_removed_percent": _percent(record.shift_removed) if record.shift_removed else None,
+        "platform_shifted": "true" if record.platform_shifted else None,
+        "slower_since": None if record.creep is None else record.creep.since,
         "resolution_percent": _percent(record.resolution),
         "clock": None if measurement is None else str(measurement.conditions.clock),
         "rounds": None if measurement is None else str(len(measurement.rounds)),
@@ -54,8 +59,9 @@ def _number(value: float | None) -> str | None:
     return None if value is None else f"{value:.6g}"
 
 
-def _percent(share: float | None) -> str | None:
+def _percent(share: float | None, *others: float | None) -> str | None:
+    """Format a ratio in percent, with as many decimals as tell it from others; None for None."""
     if share is None:
         return None
-    text = f"{share * 100:.2f}"
-    return "0.00" if text == "-0.00" else text
+    digits = max(2, digits_beside(share * 100, *(other * 100 for other in others if other is not None)))
+    return f"{round(share * 100, digits) + 0.0:.{digits}f}"  # -0.0 becomes 0.0

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.core.load_summary import compute_images_per_second
 from pytest_ddperf.core.percentiles import PERCENTS
 from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.results import format_decided
 from pytest_ddperf.core.scenarios import describe_scenario, format_rate
-from pytest_ddperf.report.phrases import style_of, wrap_text
-from pytest_ddperf.text import format_change, format_ms
+from pytest_ddperf.report.phrases import format_decision, style_of, wrap_text
+from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +54,7 @@ def load_row(cell: Result) -> list[str]:
     return [
         str(cell.key),
         str(cell.outcome or ""),
-        format_change(cell.change),
+        format_decided(cell),
         format_ms(rate),
         "" if load is None else format_rates(load),
         "" if load is None else str(load.requests),
@@ -88,7 +89,7 @@ def load_lines(cells: Sequence[Result], *, width: int) -> list[Line]:
 def _heading(cell: Result) -> str:
     key = cell.key
     said = "" if cell.outcome is Outcome.OK else f" {cell.outcome}"
-    change = "" if cell.change is None else f" {format_change(cell.change)}"
+    change = "" if cell.change is None else f" {format_decision(cell)}"
     rate = None if cell.load is None else compute_images_per_second(key, cell.now_ms, cell.load)
     figures = "" if rate is None else f" {format_ms(rate)} images/s"
     return f"{key.model} b{key.batch_size}, {describe_scenario(key.scenario)}:{figures}{change}{said}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pytest_ddperf import __version__
-from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.records import COMMIT_DIGITS, Outcome
 from pytest_ddperf.plots.api import describe
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import load_text, phrases
@@ -22,7 +22,7 @@ from pytest_ddperf.report.markdown_tables import (
     render_raw_table,
     render_table,
 )
-from pytest_ddperf.text import format_change, format_ms
+from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,6 +86,8 @@ def _title(results: Results, platform: str) -> str:
 
 def _this_run(results: Results) -> list[str]:
     lines = ["### This run", ""]
+    for shift in phrases.describe_shifts(results):
+        lines += [f"**{escape_inline(shift)}**", ""]
     for line in phrases.list_references(results):
         lines += [escape_inline(line), ""]
     counts = phrases.count_verdicts(results)
@@ -102,12 +104,14 @@ def _this_run(results: Results) -> list[str]:
             [
                 _title(results, platform),
                 escape_inline(run.run) + state,
-                *map(escape_inline, (run.started, run.commit[: phrases.COMMIT_DIGITS], facts)),
+                *map(escape_inline, (run.started, run.commit[:COMMIT_DIGITS], facts)),
             ]
         )
     lines += render_table(["platform", "run", "started", "commit", "server"], rows)
     lines += ["", f"**{phrases.format_totals(results)}**", ""]
-    lines += _cells("#### Regressions and other failures", [cell for cell in results.judged if cell.fails])
+    red = [cell for cell in results.judged if cell.fails and not cell.platform_shifted]
+    lines += _cells("#### Slower night by night", [cell for cell in red if cell.creep is not None])
+    lines += _cells("#### Regressions and other failures", [cell for cell in red if cell.creep is None])
     others = [cell for cell in results.judged if not cell.fails and _to_know_of(cell)]
     lines += _cells("#### Other notable cells", others)
     lines += [line for note in phrases.collect_notes(results) for line in (f"> Note: {escape_inline(note)}", "")]
@@ -131,7 +135,7 @@ def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
             str(cell.outcome),
             format_ms(cell.now_ms),
             format_ms(cell.baseline_ms),
-            format_change(cell.change),
+            phrases.format_decision(cell),
             phrases.format_ratio(cell.tolerance),
             phrases.format_ratio(cell.resolution),
             escape_inline(phrases.explain_verdict(cell, _LONGEST_REASON)),

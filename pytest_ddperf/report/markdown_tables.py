@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.results import format_decided
 from pytest_ddperf.report import phrases
 from pytest_ddperf.report.markdown_escape import escape_inline
-from pytest_ddperf.text import format_change, format_ms
+from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,11 +36,12 @@ def render_raw_table(cells: Sequence[Result], catalog: Catalog) -> list[str]:
     """
 
     def cell_text(cell: Result) -> str:
-        if cell.baseline_ms is None:
+        stored_ms = cell.baseline_ms if cell.stored_ms is None else cell.stored_ms
+        if stored_ms is None:
             return "x" if cell.unavailable else ""
         if cell.baseline_kind == "report":
-            return phrases.format_published(cell.baseline_ms, catalog.platforms.get(cell.key.platform))
-        return format_ms(cell.baseline_ms)
+            return phrases.format_published(stored_ms, catalog.platforms.get(cell.key.platform))
+        return format_ms(stored_ms)
 
     return _layout([cell for cell in cells if cell.side not in {"none", "measured"}], catalog, cell_text)
 
@@ -52,7 +54,7 @@ def render_measured_table(cells: Sequence[Result], catalog: Catalog) -> list[str
             return "x" if cell.outcome is Outcome.UNAVAILABLE else str(cell.outcome or "")
         parts = [format_ms(cell.now_ms)]
         if cell.change is not None:
-            parts.append(f"({format_change(cell.change)})")
+            parts.append(f"({format_decided(cell)})")
         if cell.outcome is not Outcome.OK:
             parts.append(f"**{cell.outcome}**" if cell.fails else str(cell.outcome))
         return " ".join(parts)

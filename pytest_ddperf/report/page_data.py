@@ -25,7 +25,7 @@ LONGEST_REASON = 300
 
 FIELDS = (
     "platform", "model", "batch", "scenario", "baseline", "kind", "source", "x",
-    "now", "change", "outcome", "tolerance", "sees", "passes", "clock", "why",
+    "now", "change", "outcome", "tolerance", "limit", "removed", "sees", "passes", "clock", "why",
 )  # fmt: skip
 """Fields of each entry of `cells`, in order; platforms, models and sources are indices into the lists of these."""
 
@@ -64,7 +64,8 @@ def _cell(cell: Result, platforms: Mapping[str, int], models: Mapping[str, int],
         _short(cell.baseline_ms), cell.baseline_kind, sources.setdefault(source, len(sources)),
         int(cell.unavailable), _short(cell.now_ms), _short(cell.change),
         None if cell.outcome is None else SEVERITY.index(cell.outcome),
-        cell.tolerance, _short(cell.resolution), len(cell.samples_ms), cell.clock,
+        cell.tolerance, _short(cell.limit), _short(cell.shift_removed) or None, _short(cell.resolution),
+        len(cell.samples_ms), cell.clock,
         phrases.explain_verdict(cell, LONGEST_REASON),
     ]  # fmt: skip
     while row[-1] in (None, "", 0) and len(row) > FIELDS.index("now"):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections import Counter
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.core.results import SEVERITY, shared_notes
+from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
+from pytest_ddperf.gate.statistics import EPSILON
+from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.results import Result, Results
 
 GREEN = (Outcome.OK, Outcome.IMPROVED)
@@ -80,10 +84,6 @@ def format_not_measured(count: int) -> str:
     return f"{count} baseline cell{'' if count == 1 else 's'} not measured"
 
 
-COMMIT_DIGITS = 12
-"""Digits shown of a commit id; they are enough to be unique."""
-
-
 def explain_verdict(cell: Result, length: int) -> str:
     """Explain a verdict on one line, with the notes on the comparison.
 
@@ -95,6 +95,140 @@ def explain_verdict(cell: Result, length: int) -> str:
     short = reason if len(reason) <= length else f"{reason[:length]} ..."
     said = f"{short}." if short and cell.notes and not short.endswith(".") else short
     return " ".join(part for part in (said, *(f"Note: {join_lines(note)}." for note in cell.notes)) if part)
+
+
+class _Decided(Protocol):
+    """A cell with the figures that decided its verdict."""
+
+    @property
+    def outcome(self) -> Outcome | None: ...
+
+    @property
+    def change(self) -> float | None: ...
+
+    @property
+    def tolerance(self) -> float | None: ...
+
+    @property
+    def limit(self) -> float | None: ...
+
+    @property
+    def shift_removed(self) -> float: ...
+
+
+def format_limit(cell: _Decided) -> str:
+    """Format the limit with which a cell's change was compared; "" if it was not compared with one."""
+    if cell.change is None or cell.limit is None or cell.outcome in {Outcome.IMPROVED, Outcome.NEW}:
+        return ""
+    return format_change(cell.limit, cell.change)
+
+
+def format_removed(cell: _Decided) -> str:
+    """State the common shift that was removed from a cell's change: `common shift of +4.2 % removed`; "" for none."""
+    removed = format_change(cell.shift_removed)
+    return "" if removed == format_change(0.0) else f"common shift of {removed} removed"
+
+
+def format_decision(cell: _Decided) -> str:
+    """Format the change that decided with what it was compared: `+30.0 % (limit +12.1 %)`; "" without a baseline."""
+    limit = format_limit(cell)
+    parts = [part for part in (limit and f"limit {limit}", format_removed(cell)) if part]
+    return f"{format_decided(cell)} ({', '.join(parts)})" if parts else format_decided(cell)
+
+
+def describe_shift(platform: str, cells: Iterable[Result]) -> str:
+    """Describe how much slower a platform has become as a whole; "" if it has not.
+
+    Args:
+        platform: its id.
+        cells: its cells.
+    """
+    judged = [cell for cell in cells if cell.change is not None]
+    moved = [cell for cell in judged if cell.platform_shifted]
+    if not moved:
+        return ""
+    shift = median((cell.change or 0.0) if cell.suite_shift is None else cell.suite_shift for cell in moved)
+    beyond = sum((cell.change or 0.0) > (cell.tolerance or 0.0) + EPSILON for cell in judged)
+    several = len({cell.key.model for cell in judged}) > 1
+    what = (
+        "not one of each network: check clocks" if several else "of the network or of the platform: check files, clocks"
+    )
+    return (
+        f"{platform} as a whole is {shift * 100:.1f} % slower: {beyond} of {count_cells(len(judged))} "
+        f"{'is' if beyond == 1 else 'are'} beyond the tolerance. This is one change, {what}, heat, driver and server "
+        "build first."
+    )
+
+
+def describe_shifts(results: Results) -> list[str]:
+    """Describe each platform that has become slower as a whole."""
+    said = (describe_shift(platform, results.of(platform)) for platform in results.platforms)
+    return [text for text in said if text]
+
+
+COARSE = 1.5
+"""How many times its tolerance a cell's resolution may be before a run warns."""
+
+
+def format_resolution(resolution: float) -> str:
+    """Format a resolution: `5.2 %`."""
+    return f"{resolution * 100:.1f} %"
+
+
+def format_resolutions(resolutions: Mapping[CellKey, float]) -> str:
+    """Format the finest and the coarsest resolution of some cells: `11.2 % to 14.0 % (tk1-vgg16-b8)`."""
+    coarsest = max(resolutions, key=lambda key: resolutions[key])
+    low, high = (format_resolution(one) for one in (min(resolutions.values()), resolutions[coarsest]))
+    return low if low == high else f"{low} to {high} ({coarsest})"
+
+
+REMEDY = (
+    "To see smaller slowdowns: measure on a quieter host, pin the clocks (--ddperf-tune), or accept more nights "
+    "(--ddperf-accept)."
+)
+"""What to do about a coarse resolution."""
+
+
+def describe_coarse(cells: Iterable[Result]) -> str:
+    """Describe in which cells the resolution exceeds 1.5 times the tolerance, and what to do; "" if in none.
+
+    Args:
+        cells: cells of one platform.
+    """
+    judged = [cell for cell in cells if cell.change is not None and cell.tolerance]
+    seen = [(cell.resolution, cell.key, cell.tolerance or 0.0) for cell in judged if cell.resolution is not None]
+    coarse = _list_coarse(seen, len(judged))
+    return coarse and f"in {coarse}. {REMEDY}"
+
+
+def describe_noisy_recording(platform: str, resolutions: Mapping[CellKey, float], tolerance: float) -> str:
+    """Describe that a recording was made on a noisy host, and what to do; "" if it was not.
+
+    Args:
+        platform: its platform.
+        resolutions: those of later runs against it, relative, by cell.
+        tolerance: relative.
+    """
+    seen = [(resolution, key, tolerance) for key, resolution in resolutions.items()]
+    coarse = _list_coarse(seen, len(seen))
+    return coarse and f"The baseline of {platform} was recorded on a noisy host: against it, in {coarse}. {REMEDY}"
+
+
+def _list_coarse(seen: Iterable[tuple[float, CellKey, float]], count: int) -> str:
+    """Count the cells with a coarse resolution, and name the coarsest; "" without one.
+
+    Args:
+        seen: resolution, key and tolerance of cells.
+        count: number of cells among which they are counted.
+    """
+    coarse = [each for each in seen if each[0] > each[2] * COARSE]
+    if not coarse:
+        return ""
+    resolution, key, tolerance = max(coarse)
+    return (
+        f"{len(coarse)} of {count_cells(count)} the resolution exceeds {COARSE:g} times the tolerance, "
+        f"{tolerance * 100:g} %; coarsest: {key}, {format_resolution(resolution)}"
+    )
 
 
 def collect_notes(results: Results) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 import textwrap
 from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import AGAINST, Clock, Outcome
-from pytest_ddperf.core.results import by_cause, shared_notes
+from pytest_ddperf.core.results import by_cause, format_decided, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.report.load_text import load_lines
 from pytest_ddperf.report.phrases import (
@@ -16,7 +17,13 @@ from pytest_ddperf.report.phrases import (
     Line,
     Segment,
     count_cells,
+    describe_coarse,
+    describe_shifts,
+    format_decision,
+    format_limit,
     format_not_measured,
+    format_removed,
+    format_resolution,
     list_verdicts,
     style_of,
     wrap_text,
@@ -33,9 +40,6 @@ if TYPE_CHECKING:
 
 
 MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
-COARSER = 1.05
-"""A resolution counts as coarser than the tolerance above this factor; smaller differences are rounding."""
-
 LEAST_SHIFTED = 3
 """Cells that must be slower than the reference before this is called a difference of the servers as a whole."""
 
@@ -54,13 +58,18 @@ def format_verdict(record: CellRecord) -> str:
     value = f"{format_ms(record.now_ms)} ms/img"
     if record.change is None:
         return f"{value} {record.outcome}"
-    parts = [value, format_change(record.change)]
+    parts = [value, format_decided(record)]
     if record.pairs:
         parts += [*([] if record.interval is None else [format_interval(record.interval)]), f"{record.pairs} pairs"]
     if record.outcome not in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE}:
         parts.append(str(record.outcome))
-    if record.resolution is not None and not record.pairs:
-        parts.append(f"(resolution {record.resolution * 100:.1f} %)")
+    if record.pairs:
+        return " ".join(parts)
+    limit = format_limit(record)
+    resolution = "" if record.resolution is None else format_resolution(record.resolution)
+    beside = (limit and f"limit {limit}", format_removed(record), resolution and f"resolution {resolution}")
+    if any(beside):
+        parts.append(f"({', '.join(filter(None, beside))})")
     return " ".join(parts)
 
 
@@ -82,10 +91,8 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
         again: command that measures the cell again; "" for none.
     """
     key = record.key
-    now, change, tolerance = record.now_ms or 0.0, record.change or 0.0, record.tolerance or 0.0
-    clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
-    notes = "".join(f" Note: {note}" for note in record.notes)
-    load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
+    now, tolerance = record.now_ms or 0.0, record.tolerance or 0.0
+    baseline_ms = record.baseline_ms or baseline.value_ms
     held, theirs, intended = "baseline", "", "If the change is intended: --ddperf-update-baselines=all."
     if record.measurement is not None and record.measurement.against is not None:
         held, theirs, intended = (
@@ -93,18 +100,35 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
             f"Passes of the reference: {_format_rounds(record.measurement.against_per_image_ms())}.\n",
             "",
         )
+    figures = f"{format_ms(now)} ms per image now, {held} {format_ms(baseline_ms)} ms per image"
+    if record.creep is not None and record.change == record.creep.change:  # not a single night's figures
+        figures = (
+            f"{format_ms(now)} ms per image in the latest nights, {format_ms(baseline_ms)} ms per image before the rise"
+        )
+    limit = format_limit(record)
+    beside = "".join(f", {text}" for text in (limit and f"limit {limit}", format_removed(record)) if text)
+    clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
+    notes = "".join(f" Note: {note}" for note in record.notes)
+    load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
     repeat = f"To measure it again: {again}\n" if again else ""
     return (
-        f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {format_ms(now)} ms per image "
-        f"now, {held} {format_ms(baseline.value_ms)} ms per image, {format_change(change)} "
-        f"(tolerance {tolerance * 100:g} %).\n"
+        f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {figures}, "
+        f"{format_decided(record)} (tolerance {tolerance * 100:g} %{beside}).\n"
         f"{held.capitalize()}: {baseline.source}.\n"
-        f"Passes, ms per image by the {clock}: {format_passes(record)}.\n"
+        f"Passes, ms per image by the {clock}: {format_passes(record)}.{_averages(record)}\n"
         f"{theirs}"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
         f"{repeat}"
         f"{intended}"
     )
+
+
+def _averages(record: CellRecord) -> str:
+    """Format mean and median of the passes, as a further sentence."""
+    passes_ms = [ms for one in record.measurement.per_image_ms() for ms in one] if record.measurement else []
+    if not passes_ms:
+        return ""
+    return f" Mean {format_ms(statistics.fmean(passes_ms))}, median {format_ms(statistics.median(passes_ms))}."
 
 
 def format_platform_table(title: str, cells: Sequence[Result], *, width: int) -> list[Line]:
@@ -156,7 +180,7 @@ def _cell(cell: Result) -> Segment:
         return "x", ""
     if cell.now_ms is None:
         return str(cell.outcome), style_of(cell)
-    change = "" if cell.change is None else f" {format_change(cell.change).replace(' ', '')}"
+    change = "" if cell.change is None else f" {format_decided(cell).replace(' ', '')}"
     outcome = cell.outcome
     mark = "" if outcome is None else MARKS.get(outcome, "" if outcome in STYLES else f" {outcome}")
     before = f"{format_ms(cell.baseline_ms)} -> " if cell.reference else ""
@@ -197,7 +221,9 @@ def failure_text(cell: Result) -> str:
     otherwise = cell.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED}
     if otherwise or cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return reason
-    numbers = f"{format_ms(cell.now_ms)} ms/img, baseline {format_ms(cell.baseline_ms)}, {format_change(cell.change)}"
+    numbers = f"{format_ms(cell.now_ms)} ms/img, baseline {format_ms(cell.baseline_ms)}, {format_decision(cell)}"
+    if cell.creep is not None:
+        return f"{cell.creep}; {numbers}"
     return numbers if cell.outcome is Outcome.REGRESSED else f"{numbers}; {reason}"
 
 
@@ -226,13 +252,17 @@ def format_failures(cells: Iterable[Result], width: int = 80) -> list[Line]:
     lines: list[Line] = []
     for group in by_cause(cell for cell in cells if cell.fails):
         outcome = str(group[0].outcome)
+        listed: list[str] = []
         if len(group) == 1:
-            text, ids = f"{group[0].key}: {failure_text(group[0])}", ""
+            text = f"{group[0].key}: {failure_text(group[0])}"
+        elif group[0].creep is not None:
+            text, listed = f"in {len(group)} cells, night by night:", [f"{one.key}: {one.creep}" for one in group]
         else:
-            text, ids = f"in {len(group)} cells: {group[0].cause.splitlines()[0]}", cell_ids(group)
+            text = f"in {len(group)} cells: {group[0].cause.splitlines()[0]}"
+            listed = [] if group[0].platform_shifted else [cell_ids(group)]  # the table shows that all are slower
         first, *further = wrap_text(f"{outcome} {text}", width)
         lines += [[(f"{outcome} ", "red"), (first[0][0].partition(" ")[2], "")], *further]
-        lines += wrap_text(f"  {ids}", width) if ids else []
+        lines += [line for each in listed for line in wrap_text(f"  {each}", width)]
     return lines
 
 
@@ -246,7 +276,7 @@ def note_lines(cells: Iterable[Result], width: int = 80) -> list[Line]:
 
 
 def run_lines(results: Results, *, width: int, recorded: bool, not_run: tuple[int, int] = (0, 0)) -> list[Line]:
-    """Format a whole run: the tables of each platform, the gate's notes, the failures and the totals.
+    """Format a whole run: shifts of whole platforms, the tables, the gate's notes, the failures and the totals.
 
     Args:
         results: the cells of the run.
@@ -254,7 +284,7 @@ def run_lines(results: Results, *, width: int, recorded: bool, not_run: tuple[in
         recorded: whether a baseline was recorded; if not, the output explains how to record one.
         not_run: number of cells not measured because the run ended early, and number of all cells.
     """
-    lines: list[Line] = []
+    lines = [line for shift in describe_shifts(results) for line in (*wrap_text(shift, width, "red"), [("", "")])]
     for platform in results.platforms:
         own = results.of(platform)
         title = format_table_title(results.catalog.platform_title(platform), platform, own)
@@ -272,11 +302,15 @@ def run_lines(results: Results, *, width: int, recorded: bool, not_run: tuple[in
 
 
 def format_gate_notes(cells: Sequence[Result], width: int = 80) -> list[Line]:
-    """Format the gate's notes on a platform: a shift of all its cells, too coarse a resolution, and unstable cells."""
+    """Format the gate's notes on a platform: a shift of all its cells, a coarse resolution, and unstable cells.
+
+    A shift that made cells regress is not among them, since `run_lines` states it first.
+    """
     lines: list[Line] = []
     judged = [(cell, cell.tolerance) for cell in cells if cell.change is not None and cell.tolerance]
     shifts = [(cell.suite_shift, tolerance) for cell, tolerance in judged if cell.suite_shift is not None]
-    if shifts and abs(shifts[-1][0]) > shifts[-1][1]:
+    is_news = not any(cell.platform_shifted for cell in cells)
+    if is_news and shifts and abs(shifts[-1][0]) > shifts[-1][1]:
         shift = shifts[-1][0]
         direction = "slower" if shift > 0 else "faster"
         text = (
@@ -285,15 +319,8 @@ def format_gate_notes(cells: Sequence[Result], width: int = 80) -> list[Line]:
         )
         lines += wrap_text(text, width, "red" if shift > 0 else "yellow")
     lines += _shift_of_pairs(cells, width)
-    seen = [(cell.resolution, cell.key, tolerance) for cell, tolerance in judged if cell.resolution is not None]
-    coarse = [each for each in seen if each[0] > each[2] * COARSER]
-    if coarse:
-        resolution, key, tolerance = max(coarse)
-        text = (
-            f"warning: in {len(coarse)} of {len(judged)} cells the resolution is coarser than the tolerance, "
-            f"{tolerance * 100:g} %; coarsest: {key}, {resolution * 100:.1f} %"
-        )
-        lines += wrap_text(text, width, "yellow")
+    if coarse := describe_coarse(cells):
+        lines += wrap_text(f"warning: {coarse}", width, "yellow")
     for cell in cells:
         if cell.outcome is Outcome.UNSTABLE:
             lines += wrap_text(f"unstable {cell.key}: {cell.reason}", width, "yellow")

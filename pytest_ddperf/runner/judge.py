@@ -23,21 +23,20 @@ from pytest_ddperf.core.service_parameters import AUTO, TENSORRT
 from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
 from pytest_ddperf.gate import verdicts
 from pytest_ddperf.gate.pairs import estimate_round, judge_pairs
-from pytest_ddperf.gate.statistics import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.platform import Platform
-    from pytest_ddperf.core.records import Against, CellKey, Conditions, Measurement, ServerFacts
+    from pytest_ddperf.core.records import Against, CellKey, Conditions, Creep, Measurement, ServerFacts
     from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.gate.pairs import PairedRound
     from pytest_ddperf.runner.plan import PlatformPlan
 
 
-UNSTABLE_RUNS = 3
-"""Consecutive runs beyond tolerance after which an unstable cell counts as regressed."""
+_SHIFTED = "the platform as a whole became slower, so this is one change, not one of each cell"
+"""The cause of the cells that are regressed because their platform shifted."""
 
 _NOT_ACCEPTED = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
 
@@ -57,8 +56,8 @@ class Judge:
         self._plan = plan
         self._networks = networks
         # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
+        self._suites = defaultdict[str, dict[str, verdicts.Prepared]](dict)
         self._pairs: dict[str, list[PairedRound]] = {}  # the rounds of each cell that was measured in pairs
-        self._companies = defaultdict[str, verdicts.Company](lambda: verdicts.Company(plan.tolerance, FELLOWS))
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None, choice: str = "") -> CellRecord:
         """Judge a cell from all its rounds and the cells judged so far.
@@ -69,9 +68,9 @@ class Judge:
             server: facts of the measured server.
             choice: why its backend was chosen; it replaces the note that the published table is of another backend.
         """
-        company = self._companies[measurement.key.scenario[:1]]
+        suite = self._suites[measurement.key.scenario[:1]]
+        suite.pop(nodeid, None)  # a cell that is measured again is the newest
         if measurement.invalid:
-            company.leave(nodeid)
             self._pairs.pop(nodeid, None)
             return CellRecord(
                 key=measurement.key,
@@ -94,31 +93,41 @@ class Judge:
         if load is not None and load.shortfall:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
-        verdict = company.judge(nodeid, cell)
-        now_ms = _shown_ms(cell, baseline)
+        suite[nodeid] = verdicts.prepare(cell)
+        newest = list(suite.values())[-FELLOWS:]
+        (verdict,) = verdicts.judge_some(newest, [len(newest) - 1], self._plan.tolerance)
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
         if rounds < least_rounds and outcome is not Outcome.REMEASURE:
             outcome, reason = Outcome.REMEASURE, f"{rounds} of {least_rounds} rounds needed to record a baseline"
-        outcome, reason = self._apply_history(measurement.key, outcome, reason, verdict.change)
+        crept = self._creep(measurement.key, outcome)
+        if crept is not None:
+            outcome, verdict, reason = Outcome.REGRESSED, *_name_creep(verdict, outcome, *crept)
         if outcome in _NOT_ACCEPTED and self._is_first_recording(measurement.key, baseline):
             notes = (*notes, f"first recording; compared with the published table it would be {outcome}: {reason}")
-            outcome, reason = Outcome.NEW, "first recording of this cell"
+            outcome, reason, crept = Outcome.NEW, "first recording of this cell", None
+        shifted = verdict.platform_shifted and outcome is Outcome.REGRESSED and crept is None
         return CellRecord(
             key=measurement.key,
             nodeid=nodeid,
             outcome=outcome,
             reason=reason,
-            now_ms=now_ms,
+            now_ms=verdict.now_ms,
             tolerance=self._plan.tolerance,
             measurement=measurement,
             server=server,
-            change=None if baseline is None else now_ms / _comparable_ms(measurement, baseline) - 1,
+            change=verdict.change,
             # drop the runs: thirty nights in every record would make the history grow quadratically
-            baseline=replace(baseline, runs=()) if baseline is not None and baseline.runs else baseline,
+            baseline=replace(baseline, runs=(), round_sizes=()) if baseline is not None and baseline.runs else baseline,
             resolution=verdict.resolution,
             suite_shift=verdict.suite_shift,
             notes=notes,
+            cause=_SHIFTED if shifted else "",
+            baseline_ms=verdict.baseline_ms,
+            limit=None if baseline is None else verdict.limit,
+            shift_removed=verdict.shift_removed,
+            platform_shifted=shifted,
+            creep=None if crept is None else crept[0],
         )
 
     def _judge_pairs(
@@ -160,25 +169,11 @@ class Judge:
             return False
         return baseline is None or baseline.kind == "report"
 
-    def _apply_history(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
-        """Return the verdict, changed to regressed if the history shows slow creep or lasting instability."""
-        if self._plan.nights is None:
-            return outcome, reason
-        if outcome is Outcome.UNSTABLE and change is not None and change > self._plan.tolerance:
-            streak = self._plan.nights.unstable_streak(key)
-            if streak >= UNSTABLE_RUNS - 1:
-                return (
-                    Outcome.REGRESSED,
-                    f"unstable, and beyond the tolerance in {streak + 1} consecutive runs; {reason}",
-                )
-        if outcome in {Outcome.OK, Outcome.UNSTABLE}:
-            crept = verdicts.judge_creep(self._plan.nights.creep_values(key), self._plan.tolerance)
-            if crept.alarm:
-                return Outcome.REGRESSED, (
-                    f"creep: {crept.change * 100:+.1f} % since the first nights, in steps too small to detect in one "
-                    "night; the cell stays red until --ddperf-update-baselines=all records it"
-                )
-        return outcome, reason
+    def _creep(self, key: CellKey, outcome: Outcome) -> tuple[Creep, verdicts.Creep] | None:
+        """Return since when a cell became slower night by night; None if it did not, or has no final verdict."""
+        if self._plan.nights is None or outcome not in {Outcome.OK, Outcome.UNSTABLE, Outcome.REGRESSED}:
+            return None
+        return self._plan.nights.creep(key, self._plan.tolerance)
 
     def _comparable(self, measurement: Measurement, choice: str) -> tuple[Baseline | None, tuple[str, ...]]:
         """Return the baseline of a cell, None without one of comparable conditions, and notes on the comparison."""
@@ -219,26 +214,30 @@ def build_gate_cell(measurement: Measurement, baseline: Baseline | None) -> verd
     if baseline is None:
         return verdicts.Cell(rounds)
     if baseline.runs:
-        return verdicts.Cell(rounds, baseline.runs)
-    return verdicts.Cell(rounds, _comparable_ms(measurement, baseline), baseline.reading_error_ms)
+        return verdicts.Cell(rounds, baseline.rounds)
+    mean_ms = convert_published(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
+    return verdicts.Cell(rounds, mean_ms, baseline.reading_error_ms)
 
 
-def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
-    """Return the baseline's value converted to the gated clock, milliseconds per image."""
-    if baseline.runs:
-        return baseline.value_ms
-    return convert_published(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
+def _name_creep(
+    verdict: verdicts.Verdict, outcome: Outcome, creep: Creep, judged: verdicts.Creep
+) -> tuple[verdicts.Verdict, str]:
+    """Return the verdict and the reason of a cell that became slower night by night.
 
-
-def _shown_ms(cell: verdicts.Cell, baseline: Baseline | None) -> float:
-    """Return the current time to show, milliseconds per image: a mean beside a published mean, else a median.
-
-    It covers only the rounds that the gate counts. Otherwise a cell with one slow first round would be green and still
-    show a change far beyond its tolerance.
+    If this night alone decides nothing, the figures are those of the rise, because they decided.
     """
-    rounds = cell.rounds if len(cell.rounds) == 1 else counted(cell.rounds)
-    passes = [ms for one in rounds for ms in one]
-    return statistics.fmean(passes) if baseline is not None and not baseline.runs else statistics.median(passes)
+    stays = "the cell stays red until --ddperf-update-baselines=all records it"
+    if outcome is Outcome.REGRESSED:
+        return verdict, f"{creep}; this night {verdict.reason}; {stays}"
+    verdict = replace(
+        verdict,
+        change=judged.change,
+        limit=judged.limit,
+        baseline_ms=judged.before_ms,
+        now_ms=judged.before_ms * (1 + judged.change),
+        shift_removed=0.0,
+    )
+    return verdict, f"{creep}, in steps too small to detect in one night; {stays}"
 
 
 def describe_differences(now: Conditions, baseline: Baseline, platform: Platform, choice: str = "") -> list[str]:

@@ -41,8 +41,7 @@ class PlatformPlan:
     Args:
         tolerance: relative.
         baseline: the baseline with which its cells are compared.
-        nights: its history for each cell since it was recorded, used to detect slow creep and cells that stay unstable;
-            None for no history.
+        nights: its history for each cell since it was recorded, used to detect slow creep; None for no history.
         least_rounds: minimum rounds per cell, whatever the gate decides: recording a baseline needs more of them.
         recorded: if the run records accepted cells, the cells for which the file already has values; else None. The
             first recording of a cell is never regressed or unstable, because a published table is of another board.

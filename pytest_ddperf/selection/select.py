@@ -137,9 +137,8 @@ def _figure(cell: Result, run: str) -> _Figure:
     if cell.outcome in {Outcome.ERROR, Outcome.OOM, Outcome.CRASHED}:
         said = cell.reason.splitlines()[0] if cell.reason else "no reason given"
         return _Figure(None, miss=Miss(Rule.FAILED, f"{cell.outcome} in {named}: {said}"))
-    measured = cell.now_ms is not None and cell.outcome is not Outcome.INVALID
-    if measured and cell.now_ms is not None:
-        passes = cell.samples_ms or (cell.now_ms,)
+    if cell.measured_ms is not None and cell.outcome is not Outcome.INVALID:
+        passes = cell.samples_ms or (cell.measured_ms,)
         where = f"{named}, clock {cell.clock}" if cell.clock else named
         not_confirmed = (f"not confirmed: {named} ended before it was measured again",)
         notes = {
@@ -148,7 +147,7 @@ def _figure(cell: Result, run: str) -> _Figure:
             Outcome.NOT_CONFIRMED: not_confirmed,
         }
         return _Figure(
-            cell.now_ms, min(passes), max(passes), "measured", where, notes.get(cell.outcome or Outcome.OK, ())
+            cell.measured_ms, min(passes), max(passes), "measured", where, notes.get(cell.outcome or Outcome.OK, ())
         )
     notes_of_run = (f"invalid in {named}",) if cell.outcome is Outcome.INVALID else ()
     if cell.baseline_ms is None:
@@ -166,7 +165,7 @@ def _published_range(cell: Result) -> tuple[float, float]:
     `head.time` is truncated to whole milliseconds for the batch, so the true time may be up to 1 ms longer. A figure
     that was read from a picture has a reading error in both directions.
     """
-    value_ms = cell.baseline_ms or 0.0
+    value_ms = cell.stored_ms or cell.baseline_ms or 0.0
     return value_ms - cell.reading_error_ms, value_ms + cell.reading_error_ms + 1 / cell.key.batch_size
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +14,22 @@ from harmful_requests import HarmWatch
 from page_reader import Rack, Reader
 from scripted_server import ScriptedServer
 
+from pytest_ddperf.plots.draw import dispatch, parallel
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from scripted_server import Reply, Request
+
+
+_GET_CPU_INFO = importlib.import_module("cpuinfo").get_cpu_info
+
+
+@cache
+def cpu_info() -> dict[str, object]:
+    """What pytest-benchmark stores about this machine's processor; a dozen processes find it out."""
+    return dict(_GET_CPU_INFO())
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +57,18 @@ def _own_surroundings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: copy.deepcopy(cpu_info()))
     # two plugins that every further process would spend most of its start on
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+
+
+@pytest.fixture
+def placeholder_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write placeholders instead of drawing, for tests of which figures there are and not of what they show."""
+    contents = {"png": b"\x89PNG", "svg": b"<?xml"}
+    monkeypatch.setattr(parallel, "_cores", lambda: 1)  # other processes would draw
+    monkeypatch.setattr(dispatch, "build_figure", lambda _: None)
+    monkeypatch.setattr(parallel, "encode_figure", lambda _, ending: contents[ending])
 
 
 @pytest.fixture

@@ -128,13 +128,13 @@ def test_commands_run_before_and_after_the_cells(tk1: BenchProject) -> None:
 
 def test_under_xdist_they_run_in_the_worker_once(tk1: BenchProject) -> None:
     platform_file(tk1, f"before = {log_to(tk1, 'before')}", f"after = {log_to(tk1, 'after')}")
-    tk1.pytester.runpytest_subprocess("benchmarks", "--platform=tk1", *SQUEEZENET, "-n2").assert_outcomes(passed=2)
+    from_file(tk1, *SQUEEZENET, "-n2").assert_outcomes(passed=2)
     assert logged(tk1) == ["before", "after"]
 
 
 def test_a_server_that_a_command_starts_may_be_down_before(tk1: BenchProject) -> None:
     platform_file(tk1, f"before = {log_to(tk1, 'before')}", url="http://127.0.0.1:9")
-    result = tk1.pytester.runpytest_subprocess("benchmarks", "--platform=tk1", *ONE, "-n1")
+    result = from_file(tk1, *ONE, "-n1")
     result.assert_outcomes(failed=1)
     assert logged(tk1) == ["before"]
 
@@ -302,7 +302,7 @@ def test_under_xdist_the_worker_reads_the_sensors_over_a_real_sshd(
     with RealSshd(tmp_path / "ssh", {"PATH": "/usr/bin:/bin"}) as sshd:
         monkeypatch.setenv("DDPERF_SSH_COMMAND", sshd.command)
         platform_file(tk1, f'telemetry = "ssh:{HOST}"')
-        result = tk1.pytester.runpytest_subprocess("benchmarks", "--platform=tk1", *ONE, "-n2")
+        result = from_file(tk1, *ONE, "-n1")
     result.assert_outcomes(passed=1)
     assert telemetry_of(tk1).temperature_c["CPU-therm"].mean == 36.0
 

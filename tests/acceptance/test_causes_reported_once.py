@@ -18,7 +18,7 @@ CELLS = ("--ddperf-models=googlenet,shufflenet", "--ddperf-batch-sizes=1,2")
 IDS = [f"tk1-{model}-b{size}" for model in ("googlenet", "shufflenet") for size in (1, 2)]
 REMEDY = "--ddperf-repository=DIR/{model}"
 
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
+plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
 
 
 @pytest.fixture

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from bench_project import BenchProject, TableServer
     from scripted_server import Request
 
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
-
 KILL = """
 import os, signal
 from pathlib import Path
@@ -96,7 +94,7 @@ def at(server: TableServer, number: int, what: Callable[[], Reply | None]) -> No
 
 
 class TestWorker:
-    @pytest.mark.parametrize("how", [("-n1",), ("-n4",)], ids=str)
+    @pytest.mark.parametrize("how", [("-n1",), ("-n2",)], ids=str)
     def test_the_cell_that_it_was_at_is_crashed_and_all_others_are_measured(
         self, two: Fleet, how: tuple[str, ...]
     ) -> None:
@@ -111,7 +109,7 @@ class TestWorker:
         said = "tk1-googlenet-b8 crashed: the worker that measured it on localhost:* died."
         result.stdout.fnmatch_lines([said, "8 cells: 7 ok, 1 crashed"])
 
-    @pytest.mark.parametrize("how", [("-n2",), ("--tx=2*popen", "--dist=load")], ids=["-n2", "--tx"])
+    @pytest.mark.parametrize("how", [("-n1",), ("--tx=2*popen", "--dist=load")], ids=["-n1", "--tx"])
     def test_a_server_whose_cells_all_kill_their_worker_is_given_up(self, two: Fleet, how: tuple[str, ...]) -> None:
         kill_worker(two, "[tk1-")
         result = two.run(*how, "--junitxml=junit.xml")
@@ -141,7 +139,7 @@ class TestWorker:
     def test_what_was_measured_of_the_cell_before_is_kept(self, two: Fleet) -> None:
         two.project.server.slow("googlenet", 8, 1.5)
         kill_worker(two, "tk1-googlenet-b8", begun=2)
-        two.run("-n2")
+        two.run("-n1")
         record = next(one for one in two.project.records() if str(one.key) == "tk1-googlenet-b8")
         assert record.outcome == "crashed"
         assert record.measurement is not None
@@ -150,14 +148,14 @@ class TestWorker:
     def test_tests_that_are_no_cells_fail_as_ever(self, two: Fleet) -> None:
         kill_worker(two, "test_other")
         (two.project.path / "benchmarks" / "test_z.py").write_text("def test_other(): pass\n", encoding="utf-8")
-        result = two.run("-n2")
+        result = two.run("-n1")
         result.assert_outcomes(passed=8, failed=1)
         assert two.project.verdicts() == two.cells()
         result.stdout.fnmatch_lines(["worker 'gw*' crashed while running 'benchmarks/test_z.py::test_other'"])
 
 
 class TestServer:
-    @plain_and_xdist
+    @pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
     def test_that_vanishes_leaves_its_cells_crashed_and_the_others_measured(
         self, two: Fleet, how: tuple[str, ...]
     ) -> None:
@@ -191,13 +189,10 @@ class TestServer:
         result.assert_outcomes(passed=7, failed=1)
         assert two.project.verdicts() == two.cells() | {"tk1-googlenet-b8": "crashed"}
 
-    @plain_and_xdist
-    def test_that_vanishes_before_a_cell_is_measured_again_leaves_it_crashed(
-        self, two: Fleet, how: tuple[str, ...]
-    ) -> None:
+    def test_that_vanishes_before_a_cell_is_measured_again_leaves_it_crashed(self, two: Fleet) -> None:
         two.project.server.slow("googlenet", 1, 1.5)
         at(two.project.server, 4 * 6, lambda: Reply(drop=True))
-        result = two.run(*how, "--junitxml=junit.xml")
+        result = two.run("--junitxml=junit.xml")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         verdicts = two.project.verdicts()
         assert verdicts["tk1-googlenet-b1"] == "crashed"

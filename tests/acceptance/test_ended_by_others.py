@@ -25,7 +25,7 @@ def test_predict(ddperf{fixtures}):
     ddperf.measure()
 """
 
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
+plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
 ENDINGS = [
     ("assert ddperf.batch_size < 8", "AssertionError"),
     ("pytest.fail('Timeout (>8.0s)')", "Failed: Timeout (>8.0s)"),
@@ -51,7 +51,7 @@ def outcomes_in_csv(project: BenchProject) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("ending", "reason", "how"),
-    [*((*ending, ()) for ending in ENDINGS), *((*ending, ("-n2",)) for ending in IN_WORKERS)],
+    [*((*ending, ()) for ending in ENDINGS), *((*ending, ("-n1",)) for ending in IN_WORKERS)],
 )
 def test_it_is_an_error_in_the_history(tk1: BenchProject, ending: str, reason: str, how: tuple[str, ...]) -> None:
     write(tk1, ending)

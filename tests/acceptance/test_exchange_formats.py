@@ -8,7 +8,7 @@ from scripted_deepdetect import out_of_memory
 
 FILES = ("--ddperf-report=bmf:out/bmf.json", "--ddperf-report=pytest:out/benchmarks.json")
 
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n2"], ids=["plain", "xdist"])
+plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n1"], ids=["plain", "xdist"])
 
 
 @plain_and_xdist

@@ -21,7 +21,7 @@ LIMIT_S = 20.0 + 5.0 + 35.0
 """No row has a longer limit of its own than 20 s; 5 s on top are promised; the rest is for a machine that is busy with
 other tests and starts pytest and its workers slowly."""
 
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
+plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["n0", "n1"])
 
 
 IN_WORKERS = (

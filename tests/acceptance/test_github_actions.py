@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 B8 = "squeezenet_v1.1", 8
 
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n2"], ids=["plain", "xdist"])
+plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n1"], ids=["plain", "xdist"])
 
 
 class Runner:
@@ -96,7 +96,7 @@ def test_a_command_begins_its_line_however_the_run_is_shown(
     text = "def test_predict(ddperf):\n    print('no line end', end='')\n    ddperf.measure()\n"
     (tk1.path / "benchmarks" / "test_predict.py").write_text(text, encoding="utf-8")
     tk1.server.slow(*B8, 1.3)
-    result = tk1.apart(*SQUEEZENET, *options)
+    result = tk1.run(*SQUEEZENET, *options)
     commands = [line for line in result.outlines if line.startswith("::error title=tk1-squeezenet_v1.1-b8 ")]
     assert len(commands) == 1
     assert str(result.stdout).count("::error") == 1

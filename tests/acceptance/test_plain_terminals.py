@@ -110,18 +110,33 @@ def test_a_network_whose_name_the_encoding_does_not_have_is_measured(
 # --- ddperf
 
 
-@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
-def test_a_command_into_a_file_writes_ascii_without_colours(tmp_path: Path, args: list[str]) -> None:
-    done = ddperf(tmp_path, *args)
-    assert done.stdout.isascii()
-    assert ESCAPE.encode() not in done.stdout + done.stderr
+@pytest.fixture(scope="module", params=COMMANDS, ids=" ".join)
+def narrow_and_wide(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, subprocess.CompletedProcess[bytes]]:
+    """What a command writes into a file, by the width of the terminal."""
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:  # the fixtures that do this are for one test each
+        for name in os.environ:
+            if name.startswith(("DDPERF_", "PYTHONIOENCODING", "PYTHONUTF8")):
+                patch.delenv(name)
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return {columns: ddperf(folder, *request.param, COLUMNS=str(columns)) for columns in (40, 80)}
+
+
+def test_a_command_into_a_file_writes_ascii_without_colours(
+    narrow_and_wide: dict[int, subprocess.CompletedProcess[bytes]],
+) -> None:
+    for done in narrow_and_wide.values():
+        assert done.stdout.isascii()
+        assert ESCAPE.encode() not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("columns", [40, 80])
-@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
-def test_a_command_keeps_within_the_terminal(tmp_path: Path, args: list[str], columns: int) -> None:
-    done = ddperf(tmp_path, *args, COLUMNS=str(columns))
-    lines = done.stdout.decode().splitlines()
+def test_a_command_keeps_within_the_terminal(
+    narrow_and_wide: dict[int, subprocess.CompletedProcess[bytes]], columns: int
+) -> None:
+    lines = narrow_and_wide[columns].stdout.decode().splitlines()
     assert lines
     assert [line for line in lines if len(line) > columns] == []
 

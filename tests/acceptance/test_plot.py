@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bench_project import BenchProject, TableServer
 from every_row import every_row
-from figure_results import measured, trend
+from figure_results import one_of_each
 from messages import assert_names
 
-from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.history.run_file import list_runs
 from pytest_ddperf.plots import api
+from pytest_ddperf.plots.describe import names
+from pytest_ddperf.plots.draw import dispatch, parallel, style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.describe.charts import Chart
 
 SMALL = "raspi4-ncnn"
 """A platform of few figures: five networks at batch size 1."""
@@ -37,11 +42,31 @@ FIGURES = [
 @pytest.fixture(scope="module", autouse=True)
 def _matplotlib_is_loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Load all that drawing loads: pytester forgets what a run imported, and matplotlib loads only once."""
-    nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
-    charts = api.describe(measured(), nights, ["tk1"])
-    one_of_each = {type(chart): {name: chart} for name, chart in charts.items()}
-    for chosen in one_of_each.values():
-        api.draw_charts(chosen, tmp_path_factory.mktemp("loading"))
+    api.draw_charts(one_of_each(), tmp_path_factory.mktemp("loading"))
+
+
+_FILES: dict[tuple[str, str], bytes] = {}
+
+
+@pytest.fixture(autouse=True)
+def _equal_figures_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encode what these tests draw in this process once: equal charts are equal files (test_figures)."""
+    drawing: list[Chart] = []
+
+    def build_figure(chart: Chart) -> Figure | None:
+        drawing[:] = [chart]
+        is_known = all((repr(chart), ending) in _FILES for ending in names.ENDINGS)
+        return None if is_known else dispatch_build_figure(chart)
+
+    def encode_figure(figure: Figure, ending: str) -> bytes:
+        known = repr(drawing[0]), ending
+        if known not in _FILES:
+            _FILES[known] = style.encode_figure(figure, ending)
+        return _FILES[known]
+
+    dispatch_build_figure = dispatch.build_figure
+    monkeypatch.setattr(dispatch, "build_figure", build_figure)
+    monkeypatch.setattr(parallel, "encode_figure", encode_figure)
 
 
 @pytest.fixture
@@ -117,6 +142,7 @@ def test_the_folder_can_be_named(project: BenchProject) -> None:
     assert files(project.path / "figures" / "of tonight") == expected()
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_every_platform_is_drawn_where_none_is_named(project: BenchProject) -> None:
     result = project.bare("--ddperf-plot")
     assert result.ret == pytest.ExitCode.OK
@@ -264,18 +290,14 @@ def test_options_that_ask_for_something_else_keep_their_meaning(project: BenchPr
 # ---- the surroundings
 
 
-def test_no_display_and_no_such_backend_do_not_matter(project: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_display_an_unknown_backend_and_a_broken_matplotlibrc_change_no_byte(
+    project: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(project)
+    content = b"lines.linewidth: 20\naxes.facecolor: red\nfigure.dpi\0: \xff nonsense\n"
+    (project.path / "matplotlibrc").write_bytes(content)
     monkeypatch.setenv("MPLBACKEND", "nonsense")
     monkeypatch.delenv("DISPLAY", raising=False)
-    result = project.pytester.runpytest_subprocess("--ddperf-plot", f"--platform={SMALL}")
-    assert result.ret == pytest.ExitCode.OK
-    assert files(project.path / "ddperf-figures") == expected()
-
-
-@pytest.mark.parametrize("content", ["lines.linewidth: 20\naxes.facecolor: red\n", "figure.dpi\x00: \xff nonsense\n"])
-def test_a_matplotlibrc_changes_no_byte(project: BenchProject, content: str) -> None:
-    stored(project)
-    (project.path / "matplotlibrc").write_bytes(content.encode("latin-1"))
     result = project.pytester.runpytest_subprocess("--ddperf-plot=again", f"--platform={SMALL}")
     assert result.ret == pytest.ExitCode.OK, str(result.stderr)
     same, _, _ = filecmp.cmpfiles(project.path / "ddperf-figures", project.path / "again", expected(), shallow=False)
@@ -313,7 +335,7 @@ def test_a_run_that_draws_names_an_index_that_it_could_not_use(project: BenchPro
 
 
 def test_under_xdist_the_controller_draws_once(project: BenchProject) -> None:
-    result = project.apart("--ddperf-plot", "-n", "2")
+    result = project.run("--ddperf-plot", "-n1")
     assert result.ret == pytest.ExitCode.OK
     assert files(project.path / "ddperf-figures") == expected("against_baseline/raspi4-ncnn")
     assert str(result.stdout).count("figures: ") == 1

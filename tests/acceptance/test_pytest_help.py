@@ -17,7 +17,7 @@ MEASURED = group_title("what to measure")
 
 @pytest.fixture
 def help_lines(pytester: pytest.Pytester) -> list[str]:
-    return pytester.runpytest_subprocess("--help").outlines
+    return pytester.runpytest_inprocess("--help").outlines
 
 
 def group(lines: Sequence[str], title: str) -> list[str]:
@@ -51,7 +51,7 @@ def test_the_help_of_the_platform_names_the_short_form(help_lines: list[str]) ->
 
 def test_a_project_keeps_its_own_platform_option(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--platform', help='of the project')")
-    lines = pytester.runpytest_subprocess("--help").outlines
+    lines = pytester.runpytest_inprocess("--help").outlines
     assert flags(group(lines, "Custom options")) == ["--platform"]
     assert flags(group(lines, MEASURED)) == [option.flag for option in OPTION_GROUPS["what to measure"]]
 
@@ -84,7 +84,7 @@ def test_no_option_of_ours_is_shown_in_another_group(help_lines: list[str]) -> N
 @pytest.mark.parametrize("columns", [40, 80])
 def test_the_groups_fit_the_terminal(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    lines = pytester.runpytest_subprocess("--help").outlines
+    lines = pytester.runpytest_inprocess("--help").outlines
     shown = [line for name in OPTION_GROUPS for line in group(lines, group_title(name))]
     assert str(shown).isascii()
     assert [line for line in shown if len(line) > columns and " " in line.strip()] == []
@@ -114,13 +114,13 @@ def test_an_ini_key_says_how_its_values_are_written(help_lines: list[str]) -> No
     ],
 )
 def test_pytest_suggests_the_option_that_was_misspelled(pytester: pytest.Pytester, typed: str, meant: str) -> None:
-    result = pytester.runpytest_subprocess(typed)
+    result = pytester.runpytest_inprocess(typed)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*unrecognized arguments: {typed}", f"*did you mean: {meant}"])
 
 
 def test_nothing_is_suggested_for_what_is_like_no_option(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--ddperf-xyzzy")
+    result = pytester.runpytest_inprocess("--ddperf-xyzzy")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.no_fnmatch_line("*did you mean*")
 
@@ -128,4 +128,4 @@ def test_nothing_is_suggested_for_what_is_like_no_option(pytester: pytest.Pytest
 def test_a_project_may_have_an_option_that_is_like_one_of_ours(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--ddperf-batch-size')")
     pytester.makepyfile("def test_it(): pass")
-    pytester.runpytest_subprocess("--ddperf-batch-size=1").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("--ddperf-batch-size=1").assert_outcomes(passed=1)

@@ -183,7 +183,7 @@ def test_an_ending_that_says_nothing_is_refused_with_what_is_valid(tk1: BenchPro
     result = tk1.run(*SQUEEZENET, "--ddperf-report=x.pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "'x.pdf'" in said(result)
-    assert_names(said(result), ".md", ".html", ".csv", ".json", "bmf:FILE", "pytest:FILE")
+    assert_names(said(result), ".md", ".html", ".csv", ".json", "bmf:FILE", "pytest:FILE", "comment:FILE")
     assert tk1.server.predictions == []
 
 
@@ -239,8 +239,8 @@ def test_markdown_is_in_the_report_s_layout_with_its_figures(
     assert_names(result, "figures of r.md", tk1.path / "out" / "r_figures")
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_the_figures_of_markdown_are_drawn(tk1: BenchProject) -> None:
-    pytest.importorskip("pytest_ddperf.plots.draw.style", reason="the figures are drawn in another part of the package")
     tk1.run(*SQUEEZENET, "--ddperf-report=out/r.md")
     text = (tk1.path / "out" / "r.md").read_text(encoding="utf-8")
     links = {one or other for one, other in re.findall(r'<img src="([^"]+)"|!\[[^\]]*\]\(([^)]+)\)', text)}

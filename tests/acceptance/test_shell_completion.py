@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from every_row import every_row
 from typing_shell import PROMPT, TypingShell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BIN = Path(sys.executable).parent
+CLEAR_LINE = "\x15"  # Ctrl-U
 STARTS = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], 'eval "$(ddperf completion bash)"'),
     "zsh": (
@@ -63,8 +65,8 @@ def test_an_option_is_completed_after_a_wrong_one(shell: TypingShell) -> None:
     shell.read_until("--min-accuracy ")
 
 
-@pytest.mark.parametrize(
-    ("typed", "completed"),
+@every_row(
+    "typed, completed",
     [
         ("pytest --ddperf-max-b", "--ddperf-max-batch-size "),
         ("pytest --maxf", "--maxfail "),
@@ -76,7 +78,7 @@ def test_an_option_is_completed_after_a_wrong_one(shell: TypingShell) -> None:
     ],
 )
 def test_pytest_is_completed(shell: TypingShell, typed: str, completed: str) -> None:
-    shell.type(f"{typed}\t")
+    shell.type(f"{CLEAR_LINE}{typed}\t")
     shell.read_until(completed)
 
 
@@ -103,26 +105,24 @@ def test_pytest_completes_the_packages_names_if_ddperf_toml_is_wrong(shell: Typi
 
 
 @needs["fish"]
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("ddperf check-m", "check-model"),
-        ("pytest --ddperf-max-b", "--ddperf-max-batch-size"),
-        ("pytest --maxf", "--maxfail"),
-        ("pytest --platform=raspi4", "--platform=raspi4-ncnn"),
-        ("pytest --ddperf-models mobilenet_d", "mobilenet_depthwise"),
-    ],
-)
-def test_fish_completes_too(tmp_path: Path, typed: str, completed: str) -> None:
+def test_fish_completes_too(tmp_path: Path) -> None:
+    completed = {
+        "ddperf check-m": "check-model",
+        "pytest --ddperf-max-b": "--ddperf-max-batch-size",
+        "pytest --maxf": "--maxfail",
+        "pytest --platform=raspi4": "--platform=raspi4-ncnn",
+        "pytest --ddperf-models mobilenet_d": "mobilenet_depthwise",
+    }
+    asks = "; ".join(f"complete -C '{typed}'" for typed in completed)
     done = subprocess.run(
-        ["fish", "--no-config", "-c", f"ddperf completion fish | source; complete -C '{typed}'"],  # noqa: S607 - the one that a person has
+        ["fish", "--no-config", "-c", f"ddperf completion fish | source; {asks}"],  # noqa: S607 - the one that a person has
         cwd=tmp_path,
         env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [completed]
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(completed.values())
 
 
 def test_without_argcomplete_it_says_what_to_install(tmp_path: Path) -> None:

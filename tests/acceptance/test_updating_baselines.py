@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -178,3 +180,24 @@ def test_a_recorded_baseline_is_pytest_benchmark_json(tk1: BenchProject) -> None
     assert document["machine_info"]["ddperf"]["platforms"]["tk1"]["url"] == tk1.server.url
     stats = document["benchmarks"][0]["stats"]
     assert {"min", "max", "mean", "stddev", "rounds", "median", "data"} <= set(stats)
+
+
+def test_a_recording_states_the_resolution_of_later_runs(tk1: BenchProject) -> None:
+    result = tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    result.stdout.re_match_lines([r"  resolution of later runs: 1\d\.\d %"])
+    assert "noisy host" not in result.stdout.str()
+
+
+def test_a_recording_on_a_noisy_host_is_a_warning_that_says_what_to_do(tk1: BenchProject) -> None:
+    chance, quiet = random.Random(1), tk1.server.latency_ms  # noqa: S311 - noise, not secrets
+    tk1.server.latency_ms = lambda service, size: quiet(service, size) * math.exp(chance.gauss(0, 0.2))
+    result = tk1.run(*SQUEEZENET, "--ddperf-update-baselines=all")
+    assert_names(
+        " ".join(result.outlines), "recorded on a noisy host", "2 of 2 cells", "--ddperf-tune", "--ddperf-accept"
+    )
+
+
+def test_the_rounds_of_a_recording_are_kept_apart(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    (b1, _) = tk1.json("baselines/tk1.json")["benchmarks"]
+    assert [one["passes"] for one in b1["extra_info"]["rounds"]] == [5, 5, 5]

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import nightly
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
 from messages import assert_names
 from scripted_deepdetect import internal_error
 
 from pytest_ddperf.core.networks import NETWORK_IDS
+from pytest_ddperf.history.run_file import list_runs
+from pytest_ddperf.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scripted_deepdetect import Prediction
+
+    from pytest_ddperf.core.records import Round
 
 B8 = "squeezenet_v1.1", 8
 TEST_B8 = "'benchmarks/test_predict.py::test_predict[[]tk1-squeezenet_v1.1-b8]'"
@@ -48,6 +57,50 @@ def test_the_message_of_a_regressed_cell_is_enough_to_act_on(tk1: BenchProject) 
             "If the change is intended: --ddperf-update-baselines=all.",
         ]
     )
+
+
+def test_the_figure_of_a_regressed_cell_is_beside_its_limit_wherever_it_is_shown(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET, "-v", "--ddperf-report=cells.csv", "--junitxml=junit.xml")
+    (cell,) = [
+        one
+        for one in csv.DictReader((tk1.path / "cells.csv").read_text().splitlines())
+        if one["outcome"] == "regressed"
+    ]
+    change, limit = float(cell["change"]) * 100, float(cell["limit"]) * 100
+    assert change > limit >= 10
+    said = " ".join(result.outlines)
+    assert f"FAILED 69.8 ms/img +{change:.1f} % (limit +{limit:.1f} %, resolution" in said
+    assert_names(
+        said, f"regressed tk1-squeezenet_v1.1-b8: 69.8 ms/img, baseline 53.7, +{change:.1f} % (limit +{limit:.1f} %)"
+    )
+    assert_names(said, f"+{change:.1f} % (tolerance 10 %, limit +{limit:.1f} %)")
+    properties = {one.get("name"): one.get("value") for one in ET.parse(tk1.path / "junit.xml").iter("property")}  # noqa: S314 - our own file
+    assert properties["limit_percent"] == f"{limit:.2f}"
+    record = next(one for one in tk1.records() if one.key.batch_size == 8)
+    assert (record.change, record.limit) == (float(cell["change"]), float(cell["limit"]))
+
+
+PLATFORM = ("--ddperf-models=squeezenet_v1.1,googlenet,resnet50", "--ddperf-batch-sizes=1,2,4,8")
+
+
+def slow_platform(tk1: BenchProject, factor: float) -> None:
+    for model in ("squeezenet_v1.1", "googlenet", "resnet50"):
+        for size in (1, 2, 4, 8):
+            tk1.server.slow(model, size, factor)
+
+
+def test_a_platform_that_is_slower_as_a_whole_is_stated_first_and_each_cell_still_fails(tk1: BenchProject) -> None:
+    slow_platform(tk1, 1.3)
+    result = tk1.run(*PLATFORM)
+    lines = result.outlines
+    shift = next(place for place, line in enumerate(lines) if line.startswith("tk1 as a whole is "))
+    table = next(place for place, line in enumerate(lines) if line.startswith("tk1: "))
+    assert shift < table
+    failed = sum(verdict == "regressed" for verdict in tk1.verdicts().values())
+    assert failed >= 8
+    result.assert_outcomes(failed=failed, skipped=1)
+    assert sum(line.startswith("regressed ") for line in lines[table:]) == 1
 
 
 def test_to_measure_a_cell_again_that_the_platform_has_not_by_itself_its_size_is_named(tk1: BenchProject) -> None:
@@ -344,3 +397,44 @@ def test_a_run_that_stops_before_its_first_cell_says_so(tk1: BenchProject) -> No
 
 def test_a_part_that_was_asked_for_is_whole(tk1: BenchProject) -> None:
     tk1.run("-k", "squeezenet_v1.1 and b8").stdout.fnmatch_lines(["1 cell: 1 ok"])
+
+
+def write_nights(tk1: BenchProject, factors: Sequence[float], commit: str) -> None:
+    """Replace the history, which is a single night, by nights on which its cells took these multiples of their time."""
+    (run,) = tk1.histories()
+    folder = tk1.path / ".ddperf"
+    for path in list_runs(folder):
+        path.unlink()
+    for night, factor in enumerate(factors):
+        name = f"20261101T{night:06}.000Z-00000000"
+        header = replace(run.header, run=name, started=nightly.moment(night), facts={"commit": {"id": commit}})
+        with HistoryWriter(folder, header) as writer:
+            for record in run.records:
+                assert record.measurement is not None
+                rounds = [scaled(one, factor * (1 + 0.002 * (night % 3))) for one in record.measurement.rounds]
+                writer.append(replace(record, measurement=replace(record.measurement, rounds=tuple(rounds))))
+            writer.close(0, whole=True)
+
+
+def scaled(one: Round, factor: float) -> Round:
+    passes = [replace(each, predict_ms=(each.predict_ms or 0.0) * factor) for each in one.passes]
+    return replace(one, passes=tuple(passes))
+
+
+def test_a_cell_that_crept_says_since_when_in_terminal_message_and_files(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-accept")
+    write_nights(tk1, [1 + 0.006 * max(0, night - 19) for night in range(34)], "0123456789abcdef")
+    result = tk1.run(*SQUEEZENET, "--junitxml=junit.xml", "--ddperf-report=cells.csv")
+    result.assert_outcomes(failed=2)
+    record = tk1.records()[-1]
+    assert record.creep is not None
+    since = f"slower since the night of {record.creep.since[:10]} (commit 0123456789ab)"
+    said = " ".join(" ".join(result.outlines).split())
+    assert f"regressed in 2 cells, night by night: tk1-squeezenet_v1.1-b1: {since}" in said
+    assert f"Slower{since[6:]}" in said
+    assert_names(said, "57.3 ms per image in the latest nights", "53.8 ms per image before the rise", "+6.6 %")
+    cells = list(csv.DictReader((tk1.path / "cells.csv").read_text().splitlines()))
+    crept = [one for one in cells if one["outcome"] == "regressed"]
+    assert [one["slower_since"] for one in crept] == [record.creep.since] * 2
+    assert all(float(one["change"]) > float(one["limit"]) for one in crept)
+    assert f'name="slower_since" value="{record.creep.since}"' in (tk1.path / "junit.xml").read_text()

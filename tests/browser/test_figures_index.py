@@ -28,12 +28,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drawn
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
 @pytest.fixture
-def page(folder: Path, tmp_path: Path) -> Iterator[Chromium]:
-    with Chromium(tmp_path / "browser") as browser:
-        browser.open((folder / names.INDEX).as_uri())
-        yield browser
-        assert browser.console() == []
+def page(browser: Chromium, folder: Path) -> Iterator[Chromium]:
+    browser.open((folder / names.INDEX).as_uri())
+    yield browser
+    assert browser.console() == []
 
 
 def test_every_picture_is_loaded_and_nothing_else_is_asked_for(page: Chromium, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """How often the gate is wrong, simulated: `python tests/perf/gate_power.py [--nights 1000] [--tables rules,kinds,...]`.
 
-With `--csv FILE` the rows of the tables `rules` and `kinds` are written, too: docs/gate.md shows those of
+With `--csv FILE` the rows of the tables `rules`, `kinds` and `hosts` are written, too: docs/gate.md shows those of
 docs/data/gate-power.csv.
 
 Prints, for published baselines (A), one and three recorded runs (B, B3) and 30 nights of history (C), how many
@@ -16,17 +16,20 @@ import math
 import shlex
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gate_hosts
 import numpy as np
 from gate_noise import CELLS, PASSES, QUIET, SCENARIOS, VIRTUAL, Array, Host, Noise
 from gate_pairs import lines
 from gate_rules import RULES
 
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Verdict, judge, judge_creep
+from pytest_ddperf.gate.verdicts import Cell, Verdict, judge, judge_creep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,9 +46,9 @@ class Row:
     """A row of a table, as it is written: shares of 1, None where the row does not say.
 
     Args:
-        table: `rules` or `kinds`.
-        name: the rule, or the kind of baseline.
-        slower: by how much the slower cells are.
+        table: `rules`, `kinds` or `hosts`.
+        name: the rule, the kind of baseline, or the host.
+        slower: by how much the slower cells are; of a host, the mean resolution.
         nights: how many were tried.
         red: share of the nights that are red although the cells that are red did not change.
         found: share of the slower cells that are found.
@@ -87,15 +90,7 @@ class Baselines:
 
 def one_night(baselines: list[Published], rounds: list[list[list[float]]], tolerance: float) -> list[Verdict]:
     """A whole night: judged after the first round, then again with one round more for every cell that asks."""
-    cells = [Cell(every[:1], baseline) for every, baseline in zip(rounds, baselines, strict=True)]
-    for _ in range(4 * MAX_ROUNDS):
-        verdicts = judge(cells, tolerance)
-        again = [index for index, verdict in enumerate(verdicts) if verdict.outcome == "remeasure"]
-        if not again:
-            return verdicts
-        for index in again:
-            cells[index] = Cell(rounds[index][: len(cells[index].rounds) + 1], cells[index].baseline)
-    raise AssertionError("a cell asks for more than six rounds")
+    return gate_hosts.measure(baselines, rounds, tolerance)
 
 
 @dataclass(slots=True)
@@ -224,16 +219,21 @@ def table_rules(nights: int) -> list[Row]:
 
 def table_kinds(nights: int) -> list[Row]:
     """The gate, by kind of baseline."""
+    chosen = [(kind, slower) for kind in KINDS for slower in (0.0, 0.03, 0.05, 0.07, 0.1, 0.2)]
     rows = []
-    for kind in KINDS:
-        tally = simulate(kind, QUIET, nights, creeping=kind == "C")
-        say(f"{kind:3} no change     {tally.line()}")
-        rows.append(tally.row("kinds", kind, 0.0))
-        for slower in (0.03, 0.05, 0.07, 0.1, 0.2):
-            tally = simulate(kind, QUIET, max(1, nights // 4), slower=slower, slow_cells=FEW)
-            say(f"{kind:3} {slower:4.0%} slower   {tally.line()}")
+    with ProcessPoolExecutor() as workers:
+        tallies = workers.map(simulate_kind, *zip(*chosen, strict=True), repeat(nights))
+        for (kind, slower), tally in zip(chosen, tallies, strict=True):
+            say(f"{kind:3} {f'{slower:4.0%} slower' if slower else 'no change':12}  {tally.line()}")
             rows.append(tally.row("kinds", kind, slower))
     return rows
+
+
+def simulate_kind(kind: str, slower: float, nights: int) -> Tally:
+    """Nights of a quiet host without a change, or a quarter as many with a few slower cells."""
+    if not slower:
+        return simulate(kind, QUIET, nights, creeping=kind == "C")
+    return simulate(kind, QUIET, max(1, nights // 4), slower=slower, slow_cells=FEW)
 
 
 def table_many(nights: int) -> None:
@@ -297,6 +297,21 @@ def table_speed(_: int) -> None:
     say(f"104 cells of 30 nights judged in {min(durations) * 1e3:.1f} ms at best, {middle:.1f} ms in the middle")
 
 
+def table_hosts(nights: int) -> list[Row]:
+    """Hosts of every size and noise: unchanged runs that are red, and whether the stated resolution holds."""
+    return [
+        Row(
+            "hosts",
+            name,
+            one.resolution / one.tried if one.tried else 0.0,
+            one.runs,
+            one.red / one.runs,
+            one.found / one.tried if one.tried else None,
+        )
+        for name, one in gate_hosts.table(nights, say)
+    ]
+
+
 def table_pairs(nights: int) -> None:
     """Two servers measured in pairs (--ddperf-against), tolerance 5 %."""
     for line in lines(nights):
@@ -313,6 +328,7 @@ TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "creep": table_creep,
     "pairs": table_pairs,
     "speed": table_speed,
+    "hosts": table_hosts,
 }
 
 
@@ -336,14 +352,14 @@ def main(arguments: Sequence[str]) -> None:
         "--nights", type=int, default=1000, help="nights of a row without change; slower rows take a quarter"
     )
     parser.add_argument("--tables", default=",".join(TABLES), help="which, of " + ", ".join(TABLES))
-    parser.add_argument("--csv", type=Path, help="write the rows of rules and kinds to this file, too")
+    parser.add_argument("--csv", type=Path, help="write the rows of rules, kinds and hosts to this file, too")
     chosen = parser.parse_args(arguments)
     rows: list[Row] = []
     for name in chosen.tables.split(","):
         say(f"\n{name}: {TABLES[name].__doc__}")
         rows += TABLES[name](chosen.nights) or []
-    if chosen.csv is not None:
-        write(chosen.csv, rows, shlex.join(["python", "tests/perf/gate_power.py", *arguments]))
+        if chosen.csv is not None:
+            write(chosen.csv, rows, shlex.join(["python", "tests/perf/gate_power.py", *arguments]))
 
 
 if __name__ == "__main__":

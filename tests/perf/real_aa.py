@@ -5,6 +5,12 @@
 Nothing is simulated: each night is a `pytest` run of its own against an embedded server of its own. First nights are
 accepted into a history; then come nights without a change, and nights on which one network does 10 % and 20 % more real
 work in the engine (`ddperf serve --slow`). Prints how many nights were red, and why.
+
+    python tests/perf/real_aa.py --stress [--folder stress]
+
+The same beside a load that comes and goes, random bursts on all cores: six recordings under that load, ten runs without
+a change against each, then ten runs with one network 40 % slower. At most 4 of the 60 may be red, and none of the other
+cells where one network is slower. Each run is stored in the folder when it ends; the same command resumes.
 """
 
 from __future__ import annotations
@@ -17,15 +23,34 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.servers import generated_images
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 MODELS = ("mobilenet_depthwise", "googlenet", "squeezenet_v1.0", "squeezenet_v1.1", "shufflenet", "densenet121")
 SLOWED = "squeezenet_v1.1"
 BATCH_SIZES = (1, 4)
+SMALL = ("squeezenet_v1.0", "squeezenet_v1.1", "shufflenet")
+SMALL_BATCH_SIZES = (1, 2)
+RECORDINGS, UNCHANGED, SLOWER, MOST_RED = 6, 10, 10, 4
+BURSTS = """
+import random, sys, time
+chance = random.Random(sys.argv[1])
+while True:
+    time.sleep(chance.expovariate(1 / 3))
+    end = time.monotonic() + chance.expovariate(1 / 3)
+    while time.monotonic() < end:
+        pass
+"""
+"""A load on one core: bursts and pauses of 3 s on average."""
+
 TEST = "def test_predict(ddperf):\n    ddperf.measure()\n"
 
 
@@ -38,10 +63,17 @@ class Night:
     passes: float
 
 
-def night(project: Path, *, slow: float | None, accept: bool, tolerance: str) -> Night:
+def night(
+    project: Path,
+    *options: str,
+    slow: float | None,
+    tolerance: str,
+    models: Sequence[str] = MODELS,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+) -> Night:
     """One pytest run against an embedded server of its own; `slow` is how much more work one network does."""
     extra = [] if slow is None else ["--slow", f"{SLOWED}={slow}"]
-    with launch.start(models=MODELS, data_dir=generated_images.ensure_bench_images(), extra=extra) as server:
+    with launch.start(models=models, data_dir=generated_images.ensure_bench_images(), extra=extra) as server:
         subprocess.run(
             [
                 sys.executable,
@@ -51,12 +83,11 @@ def night(project: Path, *, slow: float | None, accept: bool, tolerance: str) ->
                 "test_predict.py",
                 f"--ddperf-url={server.url}",
                 f"--ddperf-data-dir={generated_images.ensure_bench_images()}",
-                f"--ddperf-models={','.join(MODELS)}",
-                f"--ddperf-batch-sizes={','.join(map(str, BATCH_SIZES))}",
+                f"--ddperf-models={','.join(models)}",
+                f"--ddperf-batch-sizes={','.join(map(str, batch_sizes))}",
                 f"--ddperf-tolerance={tolerance}",
-                f"--ddperf-baseline={'auto' if accept else 'history'}",
                 "--benchmark-json=night.json",
-                *(["--ddperf-accept"] if accept else []),
+                *options,
             ],
             cwd=project,
             check=False,
@@ -72,26 +103,84 @@ def night(project: Path, *, slow: float | None, accept: bool, tolerance: str) ->
     )
 
 
+def make_project(folder: Path) -> Path:
+    """Create a project with one test of all cells."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_predict.py").write_text(TEST)
+    return folder
+
+
+@contextmanager
+def bursts(seed: str) -> Iterator[None]:
+    """Load every core with random bursts."""
+    cores = [subprocess.Popen([sys.executable, "-c", BURSTS, f"{seed}-{core}"]) for core in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for core in cores:
+            core.kill()
+            core.wait()
+
+
+def stress(folder: Path, tolerance: str) -> None:
+    """Measure beside bursts, store each run, and print the result."""
+
+    def measure(project: Path, name: str, *options: str, slow: float | None = None) -> dict[str, list[str]]:
+        stored = project / f"{name}.json"
+        if not stored.exists():
+            with bursts(f"{project.name}-{name}"):
+                one = night(
+                    project, *options, slow=slow, tolerance=tolerance, models=SMALL, batch_sizes=SMALL_BATCH_SIZES
+                )
+            stored.write_text(json.dumps({"red": one.red, "all": list(one.verdicts.elements())}))
+            print(f"{project.name}: {name}: {dict(one.verdicts)}, {one.passes:.1f} passes a cell", flush=True)
+        return json.loads(stored.read_text())  # type: ignore[no-any-return] # as written above
+
+    projects = [make_project(folder.resolve() / f"recording-{number}") for number in range(RECORDINGS)]
+    red = 0
+    for project in projects:
+        measure(project, "recording", "--ddperf-update-baselines=all")
+        runs = [measure(project, f"unchanged-{number}") for number in range(UNCHANGED)]
+        red += sum(bool(one["red"]) for one in runs)
+    print(f"without a change: {red} red of {RECORDINGS * UNCHANGED} runs (at most {MOST_RED})")
+    found = others = 0
+    for number in range(SLOWER):
+        one = measure(projects[number % RECORDINGS], f"slower-{number}", slow=1.4)
+        slowed = sum(f"-{SLOWED}-" in cell for cell in one["red"])
+        found, others = found + slowed, others + len(one["red"]) - slowed
+    cells = SLOWER * len(SMALL_BATCH_SIZES)
+    print(f"{SLOWED} 40 % slower: {found} of {cells} of its cells found; other cells red: {others} (must be 0)")
+
+
 def main() -> None:
     """Run the nights and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nights", type=int, default=10, help="of each kind; default: %(default)s")
     parser.add_argument("--tolerance", default="10%", help="default: %(default)s")
+    parser.add_argument(
+        "--stress", action="store_true", help="runs against recordings, beside a load that comes and goes"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path("stress"), help="where --stress stores its runs; default: %(default)s"
+    )
     arguments = parser.parse_args()
+    if arguments.stress:
+        stress(arguments.folder, arguments.tolerance)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder)
-        (project / "pytest.ini").write_text("[pytest]\n")
-        (project / "test_predict.py").write_text(TEST)
+        project = make_project(Path(folder))
         began_s = time.monotonic()
         for _ in range(arguments.nights):
-            night(project, slow=None, accept=True, tolerance=arguments.tolerance)
+            night(project, "--ddperf-accept", slow=None, tolerance=arguments.tolerance)
         cells = len(MODELS) * len(BATCH_SIZES)
         print(f"{arguments.nights} accepted nights of {cells} cells, then {arguments.nights} nights of each kind, "
               f"tolerance {arguments.tolerance}")  # fmt: skip
         print(f"{'night':<34}{'red nights':>11}{'slowed cells red':>18}{'others red':>12}{'unstable':>10}{'passes':>8}")
         for what, slow in (("no change", None), (f"{SLOWED} 10 % slower", 1.1), (f"{SLOWED} 20 % slower", 1.2)):
             nights = [
-                night(project, slow=slow, accept=False, tolerance=arguments.tolerance) for _ in range(arguments.nights)
+                night(project, "--ddperf-baseline=history", slow=slow, tolerance=arguments.tolerance)
+                for _ in range(arguments.nights)
             ]
             red = [cell for one in nights for cell in one.red]
             slowed = sum(f"-{SLOWED}-" in cell for cell in red)

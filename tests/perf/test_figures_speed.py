@@ -6,22 +6,17 @@ watch showed is printed beside them.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
-from nightly import FIRST_NIGHT, cell, moment
+from large_history import list_cells, make_history
+from nightly import moment
+from process_cost import cost_of, row
 
-from pytest_ddperf.core.networks import NETWORK_IDS
-from pytest_ddperf.core.records import Baseline, CellKey, ServerFacts
 from pytest_ddperf.history.index import FILE
-from pytest_ddperf.history.run_file import RunHeader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,23 +27,7 @@ FIRST_BOUND, LATER_BOUND = 2.0, 0.5
 MEMORY_BOUND_MIB = 300.0
 MIB = 1 << 20
 RUNS, FEW_RUNS = 1000, 100
-CELLS = [CellKey("tk1", model, size) for model in NETWORK_IDS for size in (1, 2, 4, 8, 16, 32, 64, 128)]
-# The peak is the kernel's VmHWM: ru_maxrss goes on from that of the process that started this one (getrusage(2)).
-_REPORT = """
-import json, os, resource, sys, time
-began = time.perf_counter()
-{body}
-with open("/proc/self/status", encoding="ascii") as status:
-    peak_kib = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps({{
-    "watch_s": time.perf_counter() - began,
-    "own_s": own.ru_utime + own.ru_stime,
-    "children_s": children.ru_utime + children.ru_stime,
-    "peak_mib": peak_kib / 1024,
-    "answer": answer,
-}}))
-"""
+CELLS = list_cells("tk1")
 _TREND = """
 from pathlib import Path
 from pytest_ddperf.config.load_catalog import load_catalog
@@ -101,50 +80,6 @@ answer = [len(frame), frame.memory_usage(deep=True).sum() / 2**20]
 """
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of one process: CPU seconds of its own and of its children, seconds by the watch, peak memory in MiB."""
-
-    own_s: float
-    children_s: float
-    watch_s: float
-    peak_mib: float
-    answer: object
-
-
-def cost_of(body: str, *arguments: str) -> Cost:
-    script = _REPORT.format(body=body)
-    done = subprocess.run([sys.executable, "-c", script, *arguments], check=True, stdout=subprocess.PIPE, text=True)
-    return Cost(**json.loads(done.stdout.splitlines()[-1]))
-
-
-def make_history(folder: Path, nights: int) -> Path:
-    """A history as a nightly run of the whole TK1 table leaves it, every night the same values."""
-    folder.mkdir()
-    server, baseline = ServerFacts("http://tk1:8080", "v0.28"), Baseline("report", 5.0, "report, TK1 table")
-    records = [
-        replace(
-            cell(key, [5.0, 5.2, 5.1, 5.0, 5.3], change=0.02),
-            now_ms=5.1,
-            baseline=baseline,
-            server=server,
-            reason="+2.0 %, within the tolerance of 10 %",
-        )
-        for key in CELLS
-    ]
-    lines = [{"type": "cell", **msgspec.to_builtins(record)} for record in records]
-    lines.append({"type": "end", "exit_status": 0, "whole": True})
-    body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-    for night in range(nights):
-        name = f"{FIRST_NIGHT + timedelta(days=night):%Y%m%dT%H%M%S}.000Z-{night:08x}"
-        header = RunHeader(
-            name, moment(night), "0", ("tk1",), True, {"commit": {"id": f"{night // 3:07x}".ljust(40, "0")}}
-        )
-        text = json.dumps({"type": "run", **msgspec.to_builtins(header)}) + "\n" + body
-        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    return folder
-
-
 def export(storage: Path, folder: Path) -> Path:
     """All runs as pytest-benchmark JSON, by our own exporter, where pytest-benchmark looks for them."""
     target = folder / "Linux-CPython-3.11-64bit"
@@ -172,11 +107,6 @@ def compare_s(folder: Path) -> float:
     )  # fmt: skip
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
-
-
-def row(what: str, measured: float, bound: float | None, unit: str) -> None:
-    limit = "" if bound is None else f"{bound:>10.1f}"
-    print(f"{what:<58}{measured:>10.2f}{limit:>10} {unit}")
 
 
 def test_the_peak_memory_of_a_process_is_its_own_however_large_the_one_is_that_started_it() -> None:

@@ -25,7 +25,10 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True, rename="kebab"):
 
 
 class Permissions(Strict):
+    actions: Level = "none"
     contents: Level = "none"
+    id_token: Level = "none"  # noqa: S105 - a permission
+    pages: Level = "none"
     pull_requests: Level = "none"
 
 
@@ -35,12 +38,19 @@ class Concurrency(Strict):
 
 
 class Step(Strict):
+    id: str = ""
     name: str = ""
     uses: str = ""
     run: str = ""
     if_: str = msgspec.field(name="if", default="")
     with_: dict[str, Words] = msgspec.field(name="with", default_factory=dict)
     env: dict[str, Words] = {}
+    continue_on_error: bool = False
+
+
+class Environment(Strict):
+    name: str
+    url: str = ""
 
 
 class Strategy(Strict):
@@ -58,6 +68,7 @@ class Job(Strict):
     strategy: Strategy | None = None
     concurrency: Concurrency | None = None
     permissions: Permissions | None = None
+    environment: Environment | None = None
     env: dict[str, Words] = {}
 
 
@@ -81,11 +92,19 @@ class Dispatch(Strict):
     inputs: dict[str, Input] = {}
 
 
+class Completed(Strict):
+    workflows: list[str]
+    types: Annotated[
+        list[Annotated[str, msgspec.Meta(pattern="^(completed|requested|in_progress)$")]], msgspec.Meta(min_length=1)
+    ]
+
+
 class Triggers(msgspec.Struct, forbid_unknown_fields=True):
     push: Branches | None = None
     pull_request: None = None
     schedule: list[Cron] = []
     workflow_dispatch: Dispatch | None = None
+    workflow_run: Completed | None = None
 
 
 class Workflow(Strict):
@@ -116,8 +135,8 @@ def workflow(request: pytest.FixtureRequest) -> Workflow:
     return read(request.param)
 
 
-def test_there_are_three() -> None:
-    assert NAMES == ["baseline.yml", "ci.yml", "nightly.yml"]
+def test_there_are_five() -> None:
+    assert NAMES == ["baseline.yml", "ci.yml", "comment.yml", "nightly.yml", "pull-request.yml"]
 
 
 def test_each_step_does_one_thing(workflow: Workflow) -> None:
@@ -132,7 +151,7 @@ def test_every_action_has_a_version(workflow: Workflow) -> None:
 def test_a_token_may_only_read_where_it_need_not_write(workflow: Workflow) -> None:
     assert workflow.permissions == Permissions(contents="read")
     writing = {name for name, job in workflow.jobs.items() if job.permissions is not None}
-    assert writing <= {"propose"}
+    assert writing <= {"propose", "comment", "deploy"}
 
 
 def test_a_job_that_may_write_never_runs_on_hardware_of_one_s_own(workflow: Workflow) -> None:
@@ -141,7 +160,7 @@ def test_a_job_that_may_write_never_runs_on_hardware_of_one_s_own(workflow: Work
             assert job.runs_on == "ubuntu-latest"
         else:
             checkouts = [step for step in job.steps if step.uses.startswith("actions/checkout")]
-            assert all(step.with_ == {"persist-credentials": False} for step in checkouts)
+            assert all(step.with_["persist-credentials"] is False for step in checkouts)
 
 
 def test_nobody_else_s_code_runs_on_hardware_of_one_s_own(workflow: Workflow) -> None:
@@ -170,8 +189,7 @@ def test_every_option_is_one(workflow: Workflow) -> None:
 
 
 def test_one_board_is_one_concurrency_group_in_every_workflow_and_is_never_cancelled() -> None:
-    on_boards = [job for name in NAMES for job in read(name).jobs.values() if "self-hosted" in job.runs_on]
-    assert len(on_boards) == 2
+    on_boards = [read("baseline.yml").jobs["record"], read("nightly.yml").jobs["measure"]]
     for job in on_boards:
         assert job.concurrency is not None
         assert re.fullmatch(r"board-\$\{\{ (matrix|inputs)\.platform }}", job.concurrency.group)
@@ -203,7 +221,7 @@ def test_the_nightly_counts_as_a_night_and_keeps_its_history_outside_of_the_work
 
 def test_results_are_uploaded_whatever_happened() -> None:
     uploads = [step for name in NAMES for step in steps(read(name)) if step.uses.startswith("actions/upload-artifact")]
-    assert len(uploads) == 2
+    assert len(uploads) == 3
     assert all(step.if_ == "always()" for step in uploads)
 
 
@@ -213,6 +231,58 @@ def test_a_baseline_is_changed_by_a_pull_request_alone_and_by_hand() -> None:
     runs = "\n".join(step.run for step in workflow.jobs["propose"].steps)
     assert "gh pr create" in runs
     assert not re.search(r"git push\b(?! origin \"\$branch\")", runs)
+
+
+def test_a_pull_request_is_measured_without_a_secret_and_on_no_hardware_of_one_s_own() -> None:
+    workflow = read("pull-request.yml")
+    (job,) = workflow.jobs.values()
+    assert raw_triggers(workflow) == {"pull_request"}
+    assert job.runs_on == "ubuntu-latest"
+    assert "secrets." not in (FOLDER / "pull-request.yml").read_text(encoding="utf-8")
+
+
+def test_the_base_is_recorded_before_the_pull_request_is_measured_with_the_same_cells() -> None:
+    (job,) = read("pull-request.yml").jobs.values()
+    record, measure = (step.run for step in job.steps if "pytest" in step.run)
+    assert "--ddperf-update-baselines=all" in record
+    assert "--ddperf-report=comment:comment/comment.md" in measure
+    assert "pytest benchmarks $CELLS " in record
+    assert "pytest benchmarks $CELLS " in measure
+
+
+def test_the_comment_is_posted_by_a_workflow_of_the_default_branch_that_runs_nothing_of_the_pull_request() -> None:
+    workflow = read("comment.yml")
+    (job,) = workflow.jobs.values()
+    assert workflow.on.workflow_run == Completed([read("pull-request.yml").name], ["completed"])
+    assert raw_triggers(workflow) == {"workflow_run"}
+    assert job.permissions == Permissions(actions="read", pull_requests="write")
+    assert job.if_ == "github.event.workflow_run.event == 'pull_request'"
+    assert [step.uses.partition("@")[0] for step in job.steps] == ["actions/download-artifact", "actions/github-script"]
+
+
+def test_the_artifact_is_taken_from_the_run_of_the_event_and_may_be_missing() -> None:
+    download, post = read("comment.yml").jobs["comment"].steps
+    (upload,) = [step for step in steps(read("pull-request.yml")) if step.uses.startswith("actions/upload-artifact")]
+    assert download.with_["run-id"] == "${{ github.event.workflow_run.id }}"
+    assert download.with_["name"] == upload.with_["name"]
+    assert download.with_["path"] == "${{ runner.temp }}/comment"
+    assert download.continue_on_error
+    assert post.if_ == f"steps.{download.id}.outcome == 'success'"
+    assert "${{" not in str(post.with_["script"])
+
+
+def test_the_site_is_deployed_by_the_action_of_pages_whatever_the_night_was() -> None:
+    jobs = read("nightly.yml").jobs
+    site, deploy = jobs["site"], jobs["deploy"]
+    assert "!cancelled()" in site.if_
+    assert "vars.DDPERF_SITE == 'on'" in site.if_
+    assert deploy.permissions == Permissions(pages="write", id_token="write")  # noqa: S106 - a permission
+    assert deploy.environment == Environment("github-pages", "${{ steps.deployment.outputs.page_url }}")
+    assert [step.uses.partition("@")[0] for step in deploy.steps] == ["actions/deploy-pages"]
+    (upload,) = [step for step in site.steps if step.uses.startswith("actions/upload-pages-artifact")]
+    (build,) = [step.run for step in site.steps if step.name == "Build"]
+    assert f'ddperf" report --site {upload.with_["path"]} ' in build
+    assert "git push" not in build
 
 
 def test_the_project_s_own_ci_runs_the_clean_clone_on_every_python() -> None:

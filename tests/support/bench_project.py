@@ -15,6 +15,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.history.run_file import list_runs, read_run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pytest
 
     from pytest_ddperf.core.records import CellRecord
@@ -57,10 +60,9 @@ DATA_DIR = "/srv/bench"
 SQUEEZENET = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
 """Two cells of the TK1 table: 90.2 ms per image at batch size 1, 53.6 at 8."""
 
-Table = dict[tuple[str, int], float]
 
-
-def table(platform: str) -> Table:
+@cache
+def table(platform: str) -> Mapping[tuple[str, int], float]:
     """Return a published table: milliseconds per image by (model, batch size), without cells marked `x`."""
     published = BaselineStore(load_catalog()).load(platform, "report")
     return {

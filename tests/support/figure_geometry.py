@@ -36,32 +36,38 @@ def labels(figure: Figure) -> list[Label]:
     """Return every visible text of the figure: titles, notes, ticks, legends, names and values."""
     with style.apply_style():
         figure.draw_without_rendering()  # type: ignore[no-untyped-call, unused-ignore]
+        beyond = _labels_beyond_axes(figure)
         found = []
         for text in figure.findobj(Text):
             assert isinstance(text, Text)
-            if text.get_text().strip() and text.get_visible() and _is_drawn(text, figure):
+            if text.get_text().strip() and text.get_visible() and text not in beyond:
                 box = text.get_window_extent()
                 found.append(Label(text.get_text(), Bbox(box.padded(-_TOLERANCE_PX).get_points())))
     return found
 
 
-def _is_drawn(text: Text, figure: Figure) -> bool:
-    """Whether the text is drawn: matplotlib keeps ticks beyond the limits of an axis but does not draw them."""
+def _labels_beyond_axes(figure: Figure) -> set[Text]:
+    """Return labels of ticks beyond the limits of their axis, which matplotlib keeps but does not draw."""
+    found: set[Text] = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-            for tick in ticks:
-                if text in (tick.label1, tick.label2):
-                    low, high = sorted(axis.get_view_interval())
-                    room = (high - low) * 1e-9
-                    return bool(low - room <= tick.get_loc() <= high + room)
-    return True
+            low, high = sorted(axis.get_view_interval())
+            room = (high - low) * 1e-9
+            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+                if not low - room <= tick.get_loc() <= high + room:
+                    found |= {tick.label1, tick.label2}
+    return found
 
 
-def crossings(figure: Figure) -> list[str]:
+def layout_faults(figure: Figure) -> list[str]:
+    """Return what makes a figure hard to read: labels crossed or covered, parts cut off, legends over their axes."""
+    shown = labels(figure)
+    return crossings(figure, shown) + overlaps(shown) + cut_off(figure) + covered_axes(figure)
+
+
+def crossings(figure: Figure, shown: list[Label]) -> list[str]:
     """Return each label that is crossed by a line or mark of the axes, with the gid of the line."""
     found = []
-    shown = labels(figure)
     for axes in figure.axes:
         for gid, segments, marks in _lines(axes):
             paths = [Path(segment) for segment in segments]
@@ -74,15 +80,35 @@ def crossings(figure: Figure) -> list[str]:
     return found
 
 
-def overlaps(figure: Figure) -> list[str]:
+def overlaps(shown: list[Label]) -> list[str]:
     """Return each pair of labels that overlap."""
-    shown = labels(figure)
     return [
         f"{one.text!r} covers {other.text!r}"
         for number, one in enumerate(shown)
         for other in shown[number + 1 :]
         if one.box.overlaps(other.box)
     ]
+
+
+def cut_off(figure: Figure) -> list[str]:
+    """Return the edges of the figure that something reaches over."""
+    with style.apply_style():
+        box = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    over = {"left": box.x0 < 0, "lower": box.y0 < 0, "right": box.x1 > width, "upper": box.y1 > height}
+    return [f"something reaches over the {edge} edge" for edge, is_over in over.items() if is_over]
+
+
+def covered_axes(figure: Figure) -> list[str]:
+    """Return each axes with lines that its own legend covers, by its title."""
+    found = []
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        if legend is not None and len(axes.lines) > 0:
+            with style.apply_style():
+                if legend.get_window_extent().overlaps(axes.get_window_extent()):
+                    found.append(f"the legend covers the axes {axes.get_title()!r}")
+    return found
 
 
 def _lines(axes: Axes) -> list[tuple[str, list[np.ndarray], list[tuple[float, float]]]]:

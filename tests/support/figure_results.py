@@ -12,6 +12,7 @@ from nightly import FIRST_NIGHT
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import RunFacts, Trend, TrendNight
+from pytest_ddperf.plots import api
 from pytest_ddperf.plots.draw import style
 from pytest_ddperf.report.gather import gather_results
 
@@ -92,6 +93,13 @@ def trend(
             )
         )
     return Trend(key, tuple(nights))
+
+
+def one_of_each() -> dict[str, Chart]:
+    """Return a figure of a run of each kind of chart, by name."""
+    charts = api.describe(measured(), [trend(CellKey(MEASURED, "resnet50", 1), [100.0, 101.0])], [MEASURED])
+    chosen = {type(chart): name for name, chart in charts.items()}
+    return {name: charts[name] for name in chosen.values()}
 
 
 def figure_of(chart: Chart) -> Figure:

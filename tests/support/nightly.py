@@ -48,10 +48,13 @@ def write_night(
     whole: bool = True,
     ended: bool = True,
     platforms: tuple[str, ...] = ("tk1",),
+    commit: str = "",
 ) -> Path:
     """Write one run as a file of the history."""
     started = FIRST_NIGHT + timedelta(days=night)
-    header = RunHeader(f"{started:%Y%m%dT%H%M%S}.000Z-{night:08x}", moment(night), "0", platforms, accepted)
+    header = RunHeader(
+        f"{started:%Y%m%dT%H%M%S}.000Z-{night:08x}", moment(night), "0", platforms, accepted, {"commit": {"id": commit}}
+    )
     with HistoryWriter(folder, header) as writer:
         for one in cells:
             writer.append(one)

@@ -94,7 +94,7 @@ class Reader:
         """Run a command: pytest and ours in this process, which is faster, any other in a shell."""
         typed = words(os.path.expandvars(command))
         self.capfd.readouterr()
-        if typed[:1] == ["pytest"] and "-n" not in typed:
+        if typed[:1] == ["pytest"]:
             self.status = int(self.pytester.runpytest_inprocess(*typed[1:]).ret)
         elif typed[:1] == ["ddperf"] and not {"|", "&&"} & set(typed):
             self.status = self._ddperf(typed[1:])

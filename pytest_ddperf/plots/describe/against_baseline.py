@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import FAILING, Outcome
+from pytest_ddperf.core.results import format_decided
 from pytest_ddperf.plots.describe import common, names
 from pytest_ddperf.plots.describe.charts import HeatCell, HeatMap, Text
 
@@ -75,7 +76,7 @@ def _lines(cell: Result) -> tuple[str, ...]:
     mark = "" if cell.outcome is None else MARKS.get(cell.outcome, "")
     if cell.change is None:
         return f"{mark} {cell.outcome or 'measured'}".strip(), _ms(cell.now_ms)
-    return f"{mark} {cell.change * 100:+.1f} %".strip(), _ms(cell.now_ms)
+    return f"{mark} {format_decided(cell)}".strip(), _ms(cell.now_ms)
 
 
 def _ms(value: float | None) -> str:

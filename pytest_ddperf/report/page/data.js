@@ -68,6 +68,13 @@ function signed(value, digits) {
   return `${value < 0 && Number(text) ? "\u2212" : "+"}${text}`;
 }
 const percent = (value) => `${signed(value, Math.abs(value) >= 0.9995 ? 0 : 1)}\u202f%`;
+// the change that decided, with enough digits to tell it from the tolerance and the limit
+function decided({ change, tolerance, limit = null }, least = Math.abs(change) >= 0.9995 ? 0 : 1) {
+  const others = [tolerance, tolerance && -tolerance, limit].filter((other) => other !== null && other !== change);
+  for (let digits = least; digits < 8; digits++)
+    if (others.every((other) => signed(other, digits) !== signed(change, digits))) return signed(change, digits);
+  return signed(change, least);
+}
 const share = (value) => `${Number((value * 100).toPrecision(3))}\u202f%`;
 const colourOf = (outcome) =>
   FAILING.has(outcome) ? "red" : AMBER.has(outcome) ? "amber" : GREEN.has(outcome) ? "green" : "grey";

@@ -8,7 +8,7 @@ function nightTold({ run, now, verdict, accepted, held, tolerance }) {
   ];
   if (held !== null) {
     const allowed = tolerance === null ? "" : `, tolerance ${share(tolerance)}`;
-    lines.push(line(`baseline ${number(held)} ms, ${percent(now / held - 1)}${allowed}`));
+    lines.push(line(`baseline ${number(held)} ms, ${decided({ change: now / held - 1, tolerance })}\u202f%${allowed}`));
   }
   lines.push(line(`run ${name}`));
   if (commit) lines.push(line(`commit ${commit.slice(0, 12)}`));
@@ -27,8 +27,10 @@ function cellTold(cell) {
     lines.push(line(`baseline ${number(cell.baseline)} ms per image${alone} (${cell.kind})`));
   }
   if (cell.change !== null) {
+    const limit = cell.limit === null ? "" : `, limit ${percent(cell.limit)}`;
     const sees = cell.sees === null ? "" : `, resolution ${share(cell.sees)}`;
-    lines.push(line(`change ${percent(cell.change)}${sees}`));
+    lines.push(line(`change ${decided(cell)}\u202f%${limit}${sees}`));
+    if (cell.removed !== null) lines.push(line(`common shift of ${percent(cell.removed)} removed`));
   }
   if (cell.outcome !== null) {
     lines.push(line(element("span", { class: `badge ${colourOf(cell.outcome)}` }, cell.outcome)));

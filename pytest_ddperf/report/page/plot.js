@@ -217,8 +217,8 @@ function against() {
               ? "x"
               : cell.outcome
             : wide < 52
-              ? signed(cell.change, 0)
-              : percent(cell.change);
+              ? decided(cell, 0)
+              : `${decided(cell)}\u202f%`;
         const text = `${words}${failed && cell.change !== null ? " !" : ""}`;
         const put = { class: `change${failed ? " strong" : ""}`, x: x + wide / 2, y: y + 19 };
         // as large as the tile allows

@@ -53,7 +53,7 @@ const COLUMNS = [
     name: "Change",
     figure: true,
     by: (cell) => cell.change,
-    show: (cell) => (cell.change === null ? "" : percent(cell.change)),
+    show: (cell) => (cell.change === null ? "" : `${decided(cell)}\u202f%`),
     run: true,
   },
   {

@@ -558,7 +558,7 @@ def test_the_gate_is_asked_with_the_raw_passes_of_a_recorded_baseline() -> None:
     found = recorded().lookup(KEY)
     assert isinstance(found, Baseline)
     cell = build_gate_cell(measured(), found)
-    assert (cell.rounds, cell.baseline) == ([[10.0] * 5] * 3, ((10.0,) * 5,))
+    assert (cell.rounds, cell.baseline) == ([[10.0] * 5] * 3, [(10.0,) * 5])
 
 
 def test_the_gate_is_asked_without_a_baseline() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import math
 import os
 import re
 import subprocess
@@ -64,6 +65,7 @@ def test_what_was_recorded_is_read_again(path: Path, record: Record) -> None:
             f"{path}, recorded 2026-03-01 (median of 3 passes)",
             runs=((50.0, 52.0, 51.0),),
             conditions=CONDITIONS,
+            round_sizes=((3,),),
         )
     }
 
@@ -90,14 +92,55 @@ def test_the_file_has_pytest_benchmarks_shape_with_seconds_per_image(path: Path,
     assert document["ddperf"] == {"last": "1 cell: tk1-resnet50-b2", "format": 1, "unavailable": []}
 
 
-def test_all_rounds_are_recorded(path: Path, record: Record) -> None:
+def two_rounds() -> CellRecord:
     one = measured()
     assert one.measurement is not None
     rounds = (*one.measurement.rounds, Round(60.0, (Pass(client_ms=99.0, predict_ms=90.0),)))
-    record(CellRecord(one.key, "", Outcome.OK, measurement=Measurement(one.key, CONDITIONS, rounds)))
-    baseline = read_recorded(path).cells[one.key]
+    return CellRecord(one.key, "", Outcome.OK, measurement=Measurement(one.key, CONDITIONS, rounds))
+
+
+def only_cell(path: Path) -> Baseline:
+    (baseline,) = read_recorded(path).cells.values()
     assert isinstance(baseline, Baseline)
-    assert baseline.runs == ((50.0, 52.0, 51.0, 45.0),)
+    return baseline
+
+
+def test_all_rounds_are_recorded(path: Path, record: Record) -> None:
+    record(two_rounds())
+    assert only_cell(path).runs == ((50.0, 52.0, 51.0, 45.0),)
+
+
+def test_the_rounds_of_a_recording_are_kept_apart(path: Path, record: Record) -> None:
+    record(two_rounds())
+    assert only_cell(path).rounds == [((50.0, 52.0, 51.0), (45.0,))]
+
+
+def test_a_recording_contains_when_each_round_was_measured_and_the_scatter_between_them(
+    path: Path, record: Record
+) -> None:
+    record(two_rounds())
+    info = json.loads(path.read_text())["benchmarks"][0]["extra_info"]
+    assert info["rounds"] == [
+        {"started": "1970-01-01T00:00:00+00:00", "passes": 3},
+        {"started": "1970-01-01T00:01:00+00:00", "passes": 1},
+    ]
+    assert info["scatter_between_rounds"] == pytest.approx(math.log(50.5 / 45) / math.sqrt(2), rel=0.01)
+
+
+def test_a_recording_without_rounds_is_read_as_passes(path: Path, record: Record) -> None:
+    record(two_rounds())
+    document = json.loads(path.read_text())
+    del document["benchmarks"][0]["extra_info"]["rounds"]
+    path.write_text(json.dumps(document))
+    assert only_cell(path).rounds == [(50.0, 52.0, 51.0, 45.0)]
+
+
+def test_rounds_that_do_not_fit_the_passes_are_refused(path: Path, record: Record) -> None:
+    record(two_rounds())
+    path.write_text(path.read_text().replace('"passes": 1}', '"passes": 2}'))
+    with pytest.raises(BaselineFileError) as error:
+        read_recorded(path)
+    assert_names(str(error.value), str(path), "extra_info.rounds", "5 passes", "4")
 
 
 def test_cells_that_were_not_run_stay(path: Path, record: Record) -> None:

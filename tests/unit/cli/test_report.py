@@ -189,6 +189,12 @@ def test_a_markdown_report_comes_with_its_figures(
         (["-o", "r.csv", "--platform", ","], "--platform names no platform; the valid ones are gtx1080ti"),
         (["--platform", "tk7"], "The platform 'tk7' is not known"),
         (["-o", "r.csv", "--json", "x.json"], "--json cannot be combined with -o or --plot"),
+        (["--site", "s", "--json", "x.json"], "--site cannot be combined with -o, --plot, --json or --run"),
+        (["--site", "s", "-o", "r.csv"], "--site cannot be combined"),
+        (["--site", "s", "--plot"], "--site cannot be combined"),
+        (["--site", "s", "--run", "nope"], "--site cannot be combined"),
+        (["--site", "s", "--platform", "nano"], "There is no run of nano in .ddperf to show"),
+        (["--site", "occupied"], "occupied: Not a directory; name another folder with --site=DIR"),
         (["--plot=occupied"], "occupied: File exists; name another folder with --plot=DIR"),
         (["-o", "r.csv", "--storage", "occupied"], "occupied is not a folder"),
     ],
@@ -203,6 +209,33 @@ def test_bad_input_is_one_paragraph_and_status_2(
     assert len(said.splitlines()) == 1
     assert says in said
     assert not (project / "r.csv").exists()
+
+
+def test_a_site_is_written_and_later_only_the_pages_that_changed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--site", "out/site") == 0
+    pages = [project / "out" / "site" / name for name in ("platforms/tx1.html", "platforms/tk1.html", "index.html")]
+    assert capsys.readouterr().out.splitlines() == [*map(str, pages), "pages written: 3, unchanged: 0"]
+    write_night(project / ".ddperf", 3, [measured(TX1, 13.3)], platforms=("tx1",))
+    assert run("--site=out/site") == 0
+    written = capsys.readouterr().out.splitlines()
+    assert written == [str(pages[0]), str(pages[2]), "pages written: 2, unchanged: 1"]
+
+
+def test_a_site_names_the_files_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / ".ddperf" / "torn.jsonl").write_text('{"type": "ru', encoding="utf-8")
+    assert run("--site", "site", "--platform=tk1") == 0
+    assert_names(capsys.readouterr().err, "warning", "torn.jsonl")
+    assert [path.name for path in (project / "site" / "platforms").iterdir()] == ["tk1.html"]
+
+
+def test_a_comment_has_the_newest_run_of_the_platforms_named(project: Path) -> None:
+    assert run("-o", "comment:c.md", "--platform=tk1") == 0
+    text = (project / "c.md").read_text(encoding="utf-8")
+    assert text.startswith("<!-- pytest-ddperf: tk1 -->\n")
+    assert "**No regression in 2 cells**: 2 ok." in text
+    assert "tx1" not in text
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:

@@ -12,12 +12,14 @@ from pytest_ddperf.gate.statistics import (
     Bulk,
     Crowd,
     expected_offset,
+    is_larger,
     level,
+    level_bias,
     level_variance,
-    median_without,
     midmean,
     pass_sigma,
     round_statistic,
+    rounds_scatter,
     sidak_z,
     student,
 )
@@ -79,10 +81,28 @@ def test_the_variance_of_several_rounds_is_that_of_normal_draws(count: int) -> N
     assert sum((value - mean) ** 2 for value in found) / len(found) == pytest.approx(level_variance(count), rel=0.06)
 
 
-def test_a_median_leaves_one_value_out() -> None:
-    assert median_without([1.0, 2.0, 2.0, 3.0], 2.0) == 2.0
-    assert median_without([1.0, 2.0, 3.0], 1.0) == 2.5
-    assert median_without([1.0, 2.0, 3.0], None) == 2.0
+@pytest.mark.parametrize("count", [3, 6])
+def test_the_level_of_several_rounds_is_as_far_below_their_mean_as_stated(count: int) -> None:
+    draws = normals(30_000)
+    found = [level(draws[start : start + count], math.inf) for start in range(0, len(draws) - count, count)]
+
+    assert -sum(found) / len(found) == pytest.approx(level_bias(count), abs=0.02)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6])
+def test_the_scatter_between_rounds_is_that_of_normal_draws(count: int) -> None:
+    draws = normals(30_000)
+    found = [rounds_scatter(draws[start : start + count])[0] for start in range(0, len(draws) - count, count)]
+
+    assert sum(found) / len(found) == pytest.approx(1.0, rel=0.06)
+
+
+def test_an_accident_in_one_of_four_rounds_adds_no_scatter() -> None:
+    assert rounds_scatter([0.0, 0.1, 0.2, 5.0]) == rounds_scatter([0.0, 0.1, 0.2, 0.3])
+
+
+def test_a_single_round_has_no_scatter() -> None:
+    assert rounds_scatter([1.0]) == (0.0, 0.0)
 
 
 def test_the_quantile_for_one_cell_is_the_normal_one() -> None:
@@ -95,9 +115,26 @@ def test_the_quantile_keeps_all_cells_clear_together() -> None:
     assert NormalDist().cdf(z) ** 104 == pytest.approx(0.98)
 
 
-def test_students_quantile_is_that_of_the_tables() -> None:
-    # t of 20 degrees of freedom at 97.5 %: 2.086.
-    assert student(NormalDist().inv_cdf(0.975), 20) == pytest.approx(2.086, abs=0.002)
+@pytest.mark.parametrize(("chance", "degrees", "quantile"), [(0.975, 20, 2.086), (0.999, 5, 5.893), (0.9998, 15, 4.56)])
+def test_students_quantile_is_that_of_the_tables(chance: float, degrees: float, quantile: float) -> None:
+    assert student(NormalDist().inv_cdf(chance), degrees) == pytest.approx(quantile, rel=0.02)
+
+
+@pytest.mark.parametrize("cells", [8, 14, 39])
+def test_a_cell_is_as_seldom_beyond_a_small_suite_as_students_quantile_says(cells: int) -> None:
+    draws, z, beyond, tries = normals((cells + 1) * 2000), NormalDist().inv_cdf(0.99), 0, 2000
+    for start in range(0, len(draws), cells + 1):
+        one, *others = draws[start : start + cells + 1]
+        bulk = bulk_of(others)
+        beyond += one > bulk.centre + student(z, bulk.degrees) * math.sqrt(bulk.variance + bulk.centre_variance)
+
+    assert beyond / tries < 0.018
+
+
+@pytest.mark.parametrize(("degrees", "others", "quantile"), [(4, 20, 2.87), (10, 10, 2.98), (60, 120, 1.43)])
+def test_a_variance_is_larger_from_the_quantile_of_f_on(degrees: int, others: int, quantile: float) -> None:
+    assert is_larger(1.04 * quantile, degrees, 1.0, others)
+    assert not is_larger(0.96 * quantile, degrees, 1.0, others)
 
 
 def bulk_of(values: list[float]) -> Bulk:

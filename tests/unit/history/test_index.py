@@ -222,6 +222,36 @@ def test_nights_are_in_utc(tmp_path: Path, started: str) -> None:
         assert [one.started.isoformat() for one in nights_of(index)] == [moment(0)]
 
 
+def test_a_night_keeps_the_limit_and_the_baseline_that_the_gate_compared(tmp_path: Path) -> None:
+    record = replace(at(KEY, 120.0), baseline=Baseline("report", 100.0, "tk1.csv"), baseline_ms=100.25, limit=0.12)
+    write_night(tmp_path, 0, [record])
+    with HistoryIndex(tmp_path) as index:
+        (night,) = nights_of(index, KEY, 90)
+    assert (night.baseline_ms, night.limit) == (100.25, 0.12)
+
+
+def test_a_night_of_an_older_version_has_the_stored_baseline(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [replace(at(KEY, 120.0), baseline=Baseline("report", 100.0, "tk1.csv"))])
+    new = (
+        b',"baseline_ms":null',
+        b',"limit":null',
+        b',"shift_removed":0.0',
+        b',"platform_shifted":false',
+        b',"creep":null',
+        b',"round_sizes":[]',
+    )
+    text = path.read_bytes()
+    assert all(field in text for field in new)
+    for field in new:
+        text = text.replace(field, b"")
+    path.write_bytes(text)
+    with HistoryIndex(tmp_path) as index:
+        (night,) = nights_of(index, KEY, 90)
+    assert (night.now_ms, night.baseline_ms, night.limit) == (120.0, 100.0, None)
+    (record,) = read_run(path).records
+    assert (record.baseline_ms, record.limit, record.creep) == (None, None, None)
+
+
 # ---- files that come, change and go
 
 

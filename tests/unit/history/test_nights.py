@@ -47,7 +47,7 @@ def held(folder: Path, key: CellKey = KEY) -> tuple[tuple[float, ...], ...]:
 def test_an_empty_history_holds_nothing(tmp_path: Path) -> None:
     nights = of(tmp_path / "missing")
     assert (nights.started, nights.skipped, nights.baselines()) == ([], [], {})
-    assert (nights.creep_values(KEY), nights.unstable_streak(KEY)) == ((), 0)
+    assert nights.creep_values(KEY) == ()
 
 
 def test_a_baseline_is_the_median_of_the_nights_and_says_how_many_since_when(tmp_path: Path) -> None:
@@ -78,6 +78,11 @@ def test_one_night_is_one_night(tmp_path: Path) -> None:
 def test_the_rounds_of_a_night_are_one_run(tmp_path: Path) -> None:
     write_night(tmp_path, 0, [cell(KEY, (5.0, 6.0), (7.0, 8.0))])
     assert held(tmp_path) == ((5.0, 6.0, 7.0, 8.0),)
+
+
+def test_the_rounds_of_a_night_are_kept_apart(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, (5.0, 6.0, 7.0), (8.0,))])
+    assert of(tmp_path).baselines()[KEY].rounds == [((5.0, 6.0, 7.0), (8.0,))]
 
 
 def test_of_a_cell_that_was_measured_again_all_rounds_count_once(tmp_path: Path) -> None:
@@ -140,7 +145,7 @@ def test_any_other_verdict_never_becomes_a_baseline(tmp_path: Path, outcome: Out
 def test_a_cell_without_times_that_can_be_compared_counts_for_nothing(tmp_path: Path, record: CellRecord) -> None:
     write_night(tmp_path, 0, [record])
     nights = of(tmp_path)
-    assert (nights.baselines(), nights.creep_values(KEY), nights.unstable_streak(KEY)) == ({}, (), 0)
+    assert (nights.baselines(), nights.creep_values(KEY)) == ({}, ())
 
 
 def test_only_nights_under_the_conditions_of_the_newest_accepted_one_count(tmp_path: Path) -> None:
@@ -421,56 +426,6 @@ def test_absurd_times_stay_finite_and_positive(tmp_path: Path) -> None:
     assert all(0 < value < math.inf for value in of(tmp_path).creep_values(SUITE[0]))
 
 
-# ---- unstable in several runs running
-
-
-def unstable(change: float | None = 0.08) -> CellRecord:
-    return cell(KEY, PASSES, outcome=Outcome.UNSTABLE, change=change)
-
-
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_the_newest_unstable_runs_without_a_gap_are_counted(tmp_path: Path, count: int) -> None:
-    write_night(tmp_path, 0, [unstable()])
-    write_night(tmp_path, 1, [cell(KEY, PASSES)])
-    for night in range(2, 2 + count):
-        write_night(tmp_path, night, [unstable()], accepted=False)
-    assert of(tmp_path).unstable_streak(KEY) == count
-
-
-def test_a_red_night_does_not_end_the_count_that_made_it_red(tmp_path: Path) -> None:
-    for night in range(2):
-        write_night(tmp_path, night, [unstable()])
-    write_night(tmp_path, 2, [replace(unstable(), outcome=Outcome.REGRESSED)])
-    assert of(tmp_path).unstable_streak(KEY) == 3
-
-
-def test_a_cell_that_is_red_within_the_tolerance_ends_the_count(tmp_path: Path) -> None:
-    write_night(tmp_path, 0, [unstable()])
-    write_night(tmp_path, 1, [replace(unstable(0.03), outcome=Outcome.REGRESSED, reason="creep")])
-    assert of(tmp_path).unstable_streak(KEY) == 0
-
-
-@pytest.mark.parametrize("record", [unstable(0.04), unstable(None), replace(unstable(), tolerance=None)])
-def test_an_unstable_run_within_the_tolerance_ends_the_count(tmp_path: Path, record: CellRecord) -> None:
-    write_night(tmp_path, 0, [unstable()])
-    write_night(tmp_path, 1, [record])
-    assert of(tmp_path).unstable_streak(KEY) == 0
-
-
-@pytest.mark.parametrize("records", [[], [cell(KEY, PASSES, outcome=Outcome.ERROR)], [cell(OTHER, PASSES)]])
-def test_a_run_that_did_not_judge_the_cell_says_nothing_of_it(tmp_path: Path, records: list[CellRecord]) -> None:
-    write_night(tmp_path, 0, [unstable()])
-    write_night(tmp_path, 1, records)
-    write_night(tmp_path, 2, [unstable()])
-    assert of(tmp_path).unstable_streak(KEY) == 2
-
-
-def test_recording_the_cell_ends_the_count(tmp_path: Path) -> None:
-    write_night(tmp_path, 0, [unstable()])
-    write_night(tmp_path, 2, [unstable()])
-    assert of(tmp_path).after({KEY: moment(1)}).unstable_streak(KEY) == 1
-
-
 # ---- broken files, and many
 
 
@@ -496,7 +451,6 @@ def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
         assert PASSES in nights.baselines()[KEY].runs
         assert any("lines.jsonl" in words for words in nights.skipped)
         nights.creep_values(KEY)
-        nights.unstable_streak(KEY)
     finally:
         sound.unlink()
         broken.unlink()

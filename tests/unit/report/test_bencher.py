@@ -163,3 +163,8 @@ def test_a_cell_under_load_is_a_series_of_its_own_with_its_throughput() -> None:
     reported = json.loads(bencher.render_pytest(results(closed, opened)))["benchmarks"]
     assert [one["extra_info"]["images_per_second"] for one in reported] == [pytest.approx(1000 / closed.now_ms), 80.0]  # type: ignore[operator]
     assert reported[1]["extra_info"]["load"]["kept_up"] is True
+
+
+def test_the_latency_is_what_was_measured_and_not_the_estimate_without_a_common_shift() -> None:
+    cell = replace(measured(now_ms=110.0, samples_ms=(120.0, 121.0, 122.0)), shift_removed=0.1)
+    assert bmf(cell)["tk1-resnet50-b8"]["latency"]["value"] == pytest.approx(121e6)

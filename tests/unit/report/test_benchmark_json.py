@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import statistics
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from every_row import every_row
@@ -16,6 +17,7 @@ from pytest_ddperf.core.records import (
     CellRecord,
     Clock,
     Conditions,
+    Creep,
     Measurement,
     Outcome,
     Pass,
@@ -24,6 +26,10 @@ from pytest_ddperf.core.records import (
 )
 from pytest_ddperf.plugin import benchmark_bridge
 from pytest_ddperf.report import benchmark_json
+from pytest_ddperf.report.benchmark_cells import read_cells
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = CellKey("tk1", "resnet50", 2)
 NODEID = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b2]"
@@ -83,6 +89,29 @@ def test_extra_info_tells_all_of_a_measured_cell() -> None:
     assert info["transform_ms_per_image"] == [[1.0, 1.0], [None]]
     assert info["server"]["version"] == "v0.28.0"
     assert (info["baseline_ms_per_image"], info["baseline_source"]) == (4.0, "tk1.csv, line 3")
+
+
+def test_extra_info_has_what_decided_and_the_rounds_apart() -> None:
+    creep = Creep("2026-11-03T02:00:00+00:00", 14, 0.086)
+    record = replace(RECORD, limit=0.12, baseline_ms=4.25, shift_removed=0.04, platform_shifted=True, creep=creep)
+    info = benchmark_json.build_extra_info(record)
+    assert (info["limit"], info["baseline_ms_per_image"], info["shift_removed"]) == (0.12, 4.25, 0.04)
+    assert info["platform_shifted"] is True
+    assert info["creep"]["nights"] == 14
+    assert [one["passes"] for one in info["rounds"]] == [2, 1]
+
+
+def test_what_decided_is_read_back_from_the_json_of_a_run(tmp_path: Path) -> None:
+    creep = Creep("2026-11-03T02:00:00+00:00", 14, 0.086)
+    record = replace(RECORD, limit=0.12, baseline_ms=4.25, shift_removed=0.04, platform_shifted=True, creep=creep)
+    benchmark = benchmark_json.build_benchmark(
+        record.key, record.nodeid, benchmark_json.per_image_s(record), benchmark_json.build_extra_info(record)
+    )
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(benchmark_json.build_document([benchmark], {}, commit={}, started="")))
+    ((cell, _),) = read_cells(path)
+    assert (cell.limit, cell.baseline_ms, cell.shift_removed) == (0.12, 4.25, 0.04)
+    assert (cell.platform_shifted, cell.creep) == (True, creep)
 
 
 def test_extra_info_of_a_cell_that_was_not_measured_has_its_verdict_and_reason() -> None:

@@ -40,6 +40,8 @@ from pytest_ddperf.report.files import (
         ("r.json", "json", "r.json"),
         ("bmf:r.json", "bmf", "r.json"),
         ("pytest:r.json", "pytest", "r.json"),
+        ("comment:out/r.md", "comment", "out/r.md"),
+        ("comment:r", "comment", "r"),
         ("other:r.json", "json", "other:r.json"),
     ],
 )
@@ -47,11 +49,11 @@ def test_ending_or_prefix_says_what_a_report_is(tmp_path: Path, text: str, kind:
     assert parse_report(text, tmp_path) == ReportFile(kind, tmp_path / name)
 
 
-@every_row("text", ["", "r", "r.pdf", ".md", "bmf:", "xml:r"])
+@every_row("text", ["", "r", "r.pdf", ".md", "bmf:", "comment:", "xml:r"])
 def test_any_other_name_is_refused_with_those_that_are_valid(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_report(text, tmp_path)
-    assert_names(caught, ".md, .html, .csv, .json", "bmf:FILE", "pytest:FILE")
+    assert_names(caught, ".md, .html, .csv, .json", "bmf:FILE", "pytest:FILE", "comment:FILE")
 
 
 def test_the_folders_of_reports_are_made(tmp_path: Path) -> None:

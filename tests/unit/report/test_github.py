@@ -11,10 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from messages import assert_names
 from results_made import SERVER, measured, not_measured, results
 
 from pytest_ddperf.core.networks import NETWORK_IDS
-from pytest_ddperf.core.records import FAILING, Outcome
+from pytest_ddperf.core.records import FAILING, Creep, Outcome
 from pytest_ddperf.core.results import RunFacts
 from pytest_ddperf.report import github
 from pytest_ddperf.report.github import Ending
@@ -357,6 +358,51 @@ class TestPublish:
     def test_a_variable_that_is_not_set_is_said(self) -> None:
         problems = github.publish(results(OK), PASSED, {})
         assert [re.findall("GITHUB_[A-Z_]+", one) for one in problems] == [["GITHUB_STEP_SUMMARY"], ["GITHUB_OUTPUT"]]
+
+
+def shifted(count: int) -> list[Result]:
+    """So many cells that are slower because their platform is."""
+    slow = many(count, Outcome.REGRESSED, "+30.0%: the platform shifted as a whole")
+    return [
+        replace(cell, change=0.3, suite_shift=0.3, platform_shifted=True, cause="the platform shifted") for cell in slow
+    ]
+
+
+class TestShiftedPlatform:
+    def test_the_summary_begins_with_it(self) -> None:
+        lines = github.render_summary(results(*shifted(20), OK), FAILED).splitlines()
+        said = next(line for line in lines[1:] if line)
+        assert_names(said, "tk1 as a whole is 30.0 % slower", "20 of 21 cells")
+
+    def test_its_cells_are_listed_in_the_table_only(self) -> None:
+        summary = github.render_summary(results(*shifted(20), OK), FAILED)
+        ids = [str(cell.key) for cell in shifted(20)]
+        assert not any(one in summary for one in ids)
+        assert len(rows(summary)) == 21
+
+    def test_its_rows_follow_those_of_the_other_failures(self) -> None:
+        found = rows(github.render_summary(results(*shifted(20), not_measured("alexnet"), OK), FAILED))
+        assert [found[0][1], found[1][7], found[-1][7]] == ["alexnet", "regressed", "ok"]
+
+    def test_it_is_one_annotation_beside_the_other_failures(self) -> None:
+        own = not_measured("alexnet")
+        texts = [command(line) for line in github.render_commands(results(*shifted(20), own), FAILED)]
+        assert [properties["title"] for _, properties, _ in texts] == ["tk1 shifted as a whole", "tk1-alexnet-b8 error"]
+
+
+def test_cells_that_crept_are_a_list_with_since_when() -> None:
+    creep = Creep("2026-11-03T02:00:00+00:00", 14, 0.086, "0123456789abcdef")
+    crept = [replace(cell, creep=creep) for cell in many(3, Outcome.REGRESSED)]
+    summary = github.render_summary(results(*crept, REGRESSED), FAILED)
+    lines = [line for line in summary.splitlines() if line.startswith("- tk1-")]
+    assert len(lines) == 3
+    assert_names(lines[0], str(crept[0].key.platform), "2026-11-03", "0123456789ab", "8.6 % over 14 nights")
+
+
+def test_the_change_in_a_row_is_beside_its_limit() -> None:
+    cell = replace(REGRESSED, limit=0.121, shift_removed=0.042)
+    (row,) = rows(github.render_summary(results(cell), FAILED))
+    assert row[5] == "+30.0 % (limit +12.1 %, common shift of +4.2 % removed)"
 
 
 def test_both_servers_of_a_measurement_in_pairs_come_first() -> None:

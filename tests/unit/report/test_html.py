@@ -260,3 +260,39 @@ def test_cells_under_load_stand_in_a_table_with_their_percentiles() -> None:
 
 def test_a_run_without_a_load_says_nothing_of_it() -> None:
     assert 'id="load"' not in html.render_page(results_made.results(results_made.measured()), [])
+
+
+def shifted_platform() -> str:
+    slow = [
+        replace(
+            results_made.measured(model, now_ms=130.0, outcome=Outcome.REGRESSED),
+            suite_shift=0.3,
+            platform_shifted=True,
+        )
+        for model in ("alexnet", "vgg16", "googlenet")
+    ]
+    own = replace(results_made.measured("resnet50", now_ms=150.0, outcome=Outcome.REGRESSED), limit=0.12)
+    return html.render_page(results_made.results(*slow, own), [])
+
+
+def test_a_page_begins_with_a_platform_that_shifted() -> None:
+    page = shifted_platform()
+    assert "tk1 as a whole is 30.0 % slower" in page
+    assert page.index("as a whole") < page.index("Needs attention")
+
+
+def test_the_cells_of_a_platform_that_shifted_are_not_in_the_list_of_the_others() -> None:
+    attention = shifted_platform().partition("Needs attention")[2].partition("</section>")[0]
+    assert "tk1-resnet50-b8" in attention
+    assert "tk1-alexnet-b8" not in attention
+
+
+def test_the_change_in_the_list_is_beside_its_limit() -> None:
+    assert "<strong>+50.0 %</strong> (limit +12.0 %)" in shifted_platform()
+
+
+def test_a_page_contains_the_limit_and_a_removed_shift() -> None:
+    cell = replace(results_made.measured(), limit=0.12, shift_removed=0.042)
+    (row,) = page_data.build_page_data(results_made.results(cell), [])["cells"]
+    values = dict(zip(page_data.FIELDS, row, strict=False))
+    assert (values["limit"], values["removed"]) == (0.12, 0.042)

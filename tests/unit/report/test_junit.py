@@ -7,7 +7,7 @@ from dataclasses import replace
 from load_made import loaded
 from recording import CONDITIONS, measured, skipped
 
-from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
+from pytest_ddperf.core.records import Baseline, CellKey, Creep, Outcome, ServerFacts
 from pytest_ddperf.report.junit import list_properties
 
 RECORD = replace(
@@ -63,3 +63,20 @@ def test_what_the_requests_of_a_cell_under_load_tell_is_reported() -> None:
     assert "p99_ms" not in reported
     assert (reported["images_per_second"], reported["requests_per_second"], reported["kept_up"]) == ("40", "5", "false")
     assert "kept_up" not in dict(list_properties(loaded("c4")))
+
+
+def test_the_change_is_beside_its_limit_with_the_digits_that_tell_them_apart() -> None:
+    record = replace(RECORD, change=0.12341, limit=0.1234, shift_removed=0.042, baseline_ms=53.6625)
+    values = dict(list_properties(record))
+    assert (values["change_percent"], values["limit_percent"]) == ("12.341", "12.340")
+    assert values["shift_removed_percent"] == "4.20"
+    assert values["baseline_ms_per_image"] == "53.6625"
+
+
+def test_a_cell_that_crept_has_the_night_on_which_it_began() -> None:
+    creep = Creep("2026-11-03T02:00:00+00:00", 14, 0.086)
+    assert dict(list_properties(replace(RECORD, creep=creep)))["slower_since"] == "2026-11-03T02:00:00+00:00"
+
+
+def test_a_cell_of_a_platform_that_shifted_says_so() -> None:
+    assert dict(list_properties(replace(RECORD, platform_shifted=True)))["platform_shifted"] == "true"

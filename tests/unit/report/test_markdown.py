@@ -18,7 +18,8 @@ from results_made import results
 
 from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
-from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.records import Creep, Outcome
+from pytest_ddperf.plots.draw import dispatch, parallel
 from pytest_ddperf.report import markdown
 from pytest_ddperf.report.files import parse_report, write
 from pytest_ddperf.report.markdown import Figures
@@ -226,7 +227,12 @@ def written(results: Results, folder: Path, name: str = "r.md") -> tuple[str, se
     return (folder / name).read_text(encoding="utf-8"), files - {name}
 
 
-def test_the_files_beside_the_report_are_exactly_those_that_it_shows(tmp_path: Path) -> None:
+def test_the_files_beside_the_report_are_exactly_those_that_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "_cores", lambda: 1)  # which files there are does not depend on what they show
+    monkeypatch.setattr(dispatch, "build_figure", lambda _: None)
+    monkeypatch.setattr(parallel, "encode_figure", lambda *_: b"")
     text, files = written(measured(), tmp_path, "my report (1).md")
     assert files == links_of(text)
     assert "my report (1)_figures/latency/tk1_log.png" in files
@@ -313,6 +319,23 @@ def test_cells_under_load_have_a_chapter_with_percentiles_and_figures(tmp_path: 
 
 def test_cells_under_load_are_no_fastest_network(tmp_path: Path) -> None:
     fast = replace(result(loaded("c4", model="vgg16", batch_size=1)), now_ms=0.001)
-    plain = replace(fast, key=replace(fast.key, scenario=""), now_ms=50.0, load=None)
+    plain = replace(fast, key=replace(fast.key, scenario=""), now_ms=50.0, samples_ms=(50.0,), load=None)
     made = markdown.render_text(results(plain, fast), Figures([], tmp_path / "r_figures"))
     assert "| Jetson TK1 | vgg16, b1 | 50.0 |" in made
+
+
+def test_a_platform_that_shifted_comes_first_and_its_cells_are_no_rows() -> None:
+    every = measured()
+    slow = [replace(cell, change=0.3, suite_shift=0.3, platform_shifted=cell.fails) for cell in every.cells]
+    text = markdown.render_text(replace(every, cells=tuple(slow)), NO_FIGURES)
+    assert text.index("as a whole is 30.0 % slower") < text.index("| platform")
+    assert "Regressions and other failures" not in text
+
+
+def test_cells_that_crept_are_a_table_of_their_own() -> None:
+    every = measured()
+    creep = Creep("2026-11-03T02:00:00+00:00", 14, 0.086)
+    red = [replace(cell, creep=creep if cell.outcome is Outcome.REGRESSED else None) for cell in every.cells]
+    by_heading = tables(markdown.render_text(replace(every, cells=tuple(red)), NO_FIGURES))
+    assert {row[1] for row in by_heading["Slower night by night"][1:]} == {"regressed"}
+    assert "regressed" not in {row[1] for row in by_heading.get("Regressions and other failures", [])[1:]}

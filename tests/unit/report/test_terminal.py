@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded
+from messages import assert_names
 
 from pytest_ddperf.core.catalog import Catalog
 from pytest_ddperf.core.load_summary import summarise_load
@@ -19,6 +20,7 @@ from pytest_ddperf.core.records import (
     CellRecord,
     Clock,
     Conditions,
+    Creep,
     Measurement,
     Outcome,
     Pass,
@@ -385,6 +387,82 @@ def test_a_platform_that_shifted_as_a_whole_has_a_note_with_size_and_direction(s
     assert shown in line
 
 
+def shifted_platform() -> list[CellRecord]:
+    """Three regressed cells of a platform that shifted by 30 %, and one that did not."""
+    slower = {"platform_shifted": True, "suite_shift": 0.3, "cause": "the platform became slower"}
+    cell = measured(Outcome.REGRESSED, now_ms=69.7, change=0.3)
+    red = [replace(cell, key=CellKey("tk1", "shufflenet", size), nodeid=str(size), **slower) for size in (1, 2, 4)]  # type: ignore[arg-type]
+    return [*red, measured()]
+
+
+def test_a_platform_that_shifted_is_stated_first_and_its_cells_are_no_list() -> None:
+    lines = texts(run_lines(join_records(CATALOG, shifted_platform()), width=400, recorded=False))
+    assert_names(lines[0], "tk1 as a whole is 30.0 % slower", "3 of 4 cells are beyond the tolerance")
+    (failed,) = [line for line in lines if line.startswith("regressed")]
+    assert "in 3 cells" in failed
+    assert not any("tk1-shufflenet-b1" in line for line in lines)
+
+
+def test_a_shift_of_the_cells_of_one_network_may_be_the_network() -> None:
+    (line, *_) = texts(run_lines(join_records(CATALOG, shifted_platform()[:3]), width=400, recorded=False))
+    assert "of the network or of the platform" in line
+
+
+def crept(model: str, since: str = "2026-11-03", change: float = 0.086) -> CellRecord:
+    creep = Creep(f"{since}T02:00:00+00:00", 14, change, "0123456789abcdef")
+    return replace(measured(Outcome.REGRESSED, model=model, now_ms=58.2, change=change), creep=creep, limit=0.05)
+
+
+def test_cells_that_crept_are_a_group_in_which_each_says_since_when() -> None:
+    records = [
+        crept("resnet50"),
+        measured(Outcome.REGRESSED, now_ms=69.7, change=0.3),
+        crept("shufflenet", "2026-11-05"),
+    ]
+    lines = texts(format_failures(cells(records), width=200))
+    assert lines == [
+        "regressed in 2 cells, night by night:",
+        "  tk1-resnet50-b8: slower since the night of 2026-11-03 (commit 0123456789ab), +8.6 % over 14 nights",
+        "  tk1-shufflenet-b8: slower since the night of 2026-11-05 (commit 0123456789ab), +8.6 % over 14 nights",
+        "regressed tk1-squeezenet_v1.1-b8: 69.7 ms/img, baseline 53.6, +30.0 %",
+    ]
+
+
+def test_a_single_cell_that_crept_has_its_numbers_too() -> None:
+    (line,) = texts(format_failures(cells([crept("resnet50")]), width=200))
+    assert_names(line, "since the night of 2026-11-03", "58.2 ms/img", "+8.6 % (limit +5.0 %)")
+
+
+def test_the_figure_of_a_verdict_is_beside_its_limit_and_states_a_removed_shift() -> None:
+    record = replace(measured(change=0.031), limit=0.1, shift_removed=0.042, resolution=0.12)
+    assert_names(format_verdict(record), "+3.1 % (limit +10.0 %, common shift of +4.2 % removed, resolution 12.0 %)")
+
+
+@pytest.mark.parametrize(
+    ("change", "limits", "shown"),
+    [
+        (0.1004, (0.1,), "+10.04 %"),
+        (0.0996, (0.1,), "+9.96 %"),
+        (0.1, (0.1,), "+10.0 %"),
+        (0.3, (0.1, 0.12), "+30.0 %"),
+        (1.004, (1.001,), "+100.4 %"),
+        (-0.10004, (0.1, -0.1), "-10.004 %"),
+        (0.0004, (0.1, None), "+0.0 %"),
+    ],
+)
+def test_a_change_has_the_digits_that_tell_it_from_its_limits(
+    change: float, limits: tuple[float | None, ...], shown: str
+) -> None:
+    assert format_change(change, *limits) == shown
+
+
+def test_the_message_of_a_regression_has_limit_mean_and_median() -> None:
+    record = replace(measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), limit=0.121, baseline_ms=53.66)
+    first, _, passes, *_ = describe_regression(record, BASELINE).splitlines()
+    assert_names(first, "baseline 53.7 ms", "+30.0 % (tolerance 10 %, limit +12.1 %)")
+    assert_names(passes, "Mean 69.7, median 69.7")
+
+
 def test_a_shift_within_the_tolerance_has_no_note() -> None:
     assert format_gate_notes(cells([replace(measured(), suite_shift=0.05)])) == []
     assert format_gate_notes(cells([measured(change=None)])) == []
@@ -392,10 +470,16 @@ def test_a_shift_within_the_tolerance_has_no_note() -> None:
 
 def test_cells_with_a_resolution_coarser_than_the_tolerance_are_counted_and_the_coarsest_is_named() -> None:
     coarse = [replace(measured(batch_size=size), resolution=size / 10) for size in (4, 8)]
-    (line,) = texts(format_gate_notes(cells(coarse), width=200))
+    (line,) = texts(format_gate_notes(cells(coarse), width=400))
     assert line.startswith("warning: in 2 of 2 cells ")
     assert "the tolerance, 10 %" in line
     assert "coarsest: tk1-squeezenet_v1.1-b8, 80.0 %" in line
+    assert_names(line, "--ddperf-tune", "--ddperf-accept")
+
+
+@pytest.mark.parametrize(("resolution", "warns"), [(0.149, False), (0.151, True)])
+def test_a_resolution_is_coarse_beyond_one_and_a_half_times_the_tolerance(resolution: float, warns: bool) -> None:
+    assert bool(format_gate_notes(cells([replace(measured(), resolution=resolution)]))) is warns
 
 
 def test_unstable_cells_have_a_line_of_their_own() -> None:

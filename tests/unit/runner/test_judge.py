@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
 
+import nightly
 import pytest
 from load_made import loaded
+from messages import assert_names
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
@@ -24,9 +28,14 @@ from pytest_ddperf.core.records import (
     convert_published,
 )
 from pytest_ddperf.core.service_parameters import ServiceParameters
+from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.runner.judge import Judge, describe_differences
 from pytest_ddperf.runner.plan import PlatformPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
 
 TK1 = load_catalog().platform("tk1")
 NOW = Conditions(Clock.PREDICT, TK1.parameters.mllib, gpu=TK1.parameters.gpu)
@@ -73,16 +82,51 @@ def test_an_unchanged_cell_is_ok_after_one_round() -> None:
     record = verdict(judge_of(baseline=recorded()), measurement(50.2))
     assert record.outcome is Outcome.OK
     assert record.change == pytest.approx(0.004, abs=0.001)
-    assert record.now_ms == pytest.approx(50.2)
+    assert record.now_ms == pytest.approx(50.2, rel=0.01)
     assert record.tolerance == 0.1
+
+
+def test_the_figures_of_a_record_are_those_that_the_gate_compared() -> None:
+    judge = judge_of(baseline=recorded())
+    rounds = [measurement(*[75.0] * count) for count in range(1, 7)]
+    record = next(one for one in (verdict(judge, each) for each in rounds) if one.outcome is not Outcome.REMEASURE)
+    assert record.baseline_ms is not None
+    assert record.limit is not None
+    assert record.change is not None
+    assert record.now_ms == pytest.approx(record.baseline_ms * (1 + record.change))
+    assert record.change > record.limit >= 0.1
+
+
+def test_a_published_baseline_is_recorded_as_it_was_compared() -> None:
+    record = verdict(judge_of(baseline=TABLE), measurement(50.0))
+    assert record.baseline_ms == pytest.approx(convert_published(Clock.PREDICT, 50.0, 8))
+    assert record.baseline == TABLE
+
+
+def test_the_common_shift_that_was_removed_is_recorded() -> None:
+    cells = [key(size, model) for model in ("googlenet", "resnet50", "vgg16") for size in BATCH_SIZES]
+    judge = judge_of(*cells, baseline=recorded())
+    last = [verdict(judge, measurement(52.0, cell=cell)) for cell in cells][-1]
+    assert last.shift_removed == pytest.approx(0.04, abs=0.01)
+    assert last.change == pytest.approx(0.0, abs=0.01)
+
+
+def test_cells_that_are_slower_with_their_whole_platform_share_a_cause() -> None:
+    cells = [key(size, model) for model in ("googlenet", "resnet50", "vgg16") for size in BATCH_SIZES]
+    judge = judge_of(*cells, baseline=recorded())
+    for count in range(1, 7):
+        records = [verdict(judge, measurement(*[75.0] * count, cell=cell)) for cell in cells]
+    assert {(record.outcome, record.platform_shifted) for record in records} == {(Outcome.REGRESSED, True)}
+    assert {bool(record.cause) for record in records} == {True}
+    assert len({record.cause for record in records}) == 1
 
 
 def test_the_time_and_the_change_are_those_of_the_rounds_that_count() -> None:
     judge = judge_of(baseline=recorded())
     after_two = verdict(judge, measurement(80.0, 50.2))
     after_three = verdict(judge, measurement(80.0, 50.2, 50.4))
-    assert after_two.now_ms == pytest.approx(50.2)
-    assert after_three.now_ms == pytest.approx(50.3, abs=0.15)
+    assert after_two.now_ms == pytest.approx(50.2, rel=0.01)
+    assert after_three.now_ms == pytest.approx(50.3, rel=0.015)
     assert after_three.outcome is Outcome.OK
     assert after_three.change == pytest.approx(0.006, abs=0.003)
 
@@ -322,3 +366,85 @@ def test_network_files_that_did_not_change_are_no_note(before: dict[str, str]) -
 def test_network_files_that_cannot_be_read_now_are_no_note() -> None:
     baseline = replace(recorded(), network_files={"net.onnx": "a"})
     assert verdict(judge_of(baseline=baseline), measurement(50.2)).notes == ()
+
+
+# ---- slow creep
+
+
+def creeping(
+    folder: Path, values: Sequence[float], *, red: Collection[int] = (), commit: str = "0123456789abcdef"
+) -> Judge:
+    """A judge with a history of these nightly milliseconds; `red` are the nights that the gate found regressed."""
+    for night, ms in enumerate(values):
+        passes = [ms * scatter for scatter in SCATTER]
+        outcome = Outcome.REGRESSED if night in red else Outcome.OK
+        record = nightly.cell(key(), passes, outcome=outcome, conditions=NOW)
+        nightly.write_night(folder, night, [record], commit=commit)
+    nights = read_nights(folder, "tk1")
+    baseline = PlatformBaseline("tk1", ({key(): recorded()},))
+    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, nights))
+
+
+def rising(nights: int, percent: float, before: int = 20) -> list[float]:
+    """Nightly milliseconds that rise by so many percent a night after some quiet ones."""
+    small = (0.0, 0.004, -0.003, 0.002, -0.004, 0.003, -0.002)
+    level = [1 + percent / 100 * max(0, night - before + 1) for night in range(before + nights)]
+    return [50.0 * share * (1 + small[night % 7]) for night, share in enumerate(level)]
+
+
+def rounds_of(judge: Judge, ms: float) -> CellRecord:
+    """The final record of a cell that is measured until it is decided."""
+    every = (verdict(judge, measurement(*[ms] * count)) for count in range(1, 7))
+    return next(record for record in every if record.outcome is not Outcome.REMEASURE)
+
+
+def test_a_cell_that_crept_says_since_which_night_and_commit(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, rising(14, 0.6)), 50.0)
+    assert record.outcome is Outcome.REGRESSED
+    assert record.creep is not None
+    began = datetime.fromisoformat(record.creep.since)
+    assert abs((began - datetime.fromisoformat(nightly.moment(20))).days) <= 4
+    assert record.creep.commit == "0123456789abcdef"
+    assert record.creep.nights == 34 - (began - datetime.fromisoformat(nightly.moment(0))).days
+    assert_names(
+        record.reason,
+        f"slower since the night of {began:%Y-%m-%d} (commit 0123456789ab)",
+        f"over {record.creep.nights} nights",
+    )
+
+
+def test_a_cell_that_crept_shows_the_figures_of_the_rise(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, rising(14, 0.6)), 50.0)
+    assert record.creep is not None
+    assert record.change == record.creep.change
+    assert record.creep.change > 0.05
+    assert record.limit == pytest.approx(0.05)
+    assert record.baseline_ms == pytest.approx(50.0, rel=0.01)
+
+
+def test_a_cell_that_crept_keeps_its_name_beyond_the_limit_of_a_single_night(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, rising(20, 1.0), red=range(33, 40)), 75.0)
+    assert record.outcome is Outcome.REGRESSED
+    assert record.creep is not None
+    assert record.change == pytest.approx(0.5, abs=0.05)
+    assert_names(record.reason, "slower since the night of", "this night")
+
+
+def test_a_commit_that_is_unknown_is_left_out(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, rising(14, 0.6), commit=""), 50.0)
+    assert "slower since the night of" in record.reason
+    assert "commit" not in record.reason
+
+
+def test_a_step_that_the_gate_of_its_night_saw_is_no_creep(tmp_path: Path) -> None:
+    values = [*rising(0, 0.0, before=24), *(ms * 1.3 for ms in rising(0, 0.0, before=12))]
+    record = rounds_of(creeping(tmp_path, values, red=range(24, 36)), 65.0)
+    assert (record.outcome, record.creep) == (Outcome.REGRESSED, None)
+
+
+def test_a_step_that_was_repaired_is_no_creep(tmp_path: Path) -> None:
+    quiet = rising(0, 0.0, before=24)
+    record = rounds_of(
+        creeping(tmp_path, [*quiet, *(ms * 1.3 for ms in quiet[:10]), *quiet[:10]], red=range(24, 34)), 50.0
+    )
+    assert (record.outcome, record.creep) == (Outcome.OK, None)

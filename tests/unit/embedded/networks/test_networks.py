@@ -30,14 +30,20 @@ def sizes(name: str) -> dict[str, list[int]]:
     }
 
 
+@cache
+def probabilities_of(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """The probabilities of a network for these pictures."""
+    engine = load_builtin(name, threads=2)
+    try:
+        return engine.run(images())
+    finally:
+        engine.close()
+
+
 @pytest.mark.slow
 @every_row("name", NETWORK_IDS)
 def test_a_pass_gives_each_image_probabilities_of_its_own(name: str) -> None:
-    engine = load_builtin(name, seed=0, threads=2)
-    try:
-        probabilities = engine.run(images())
-    finally:
-        engine.close()
+    probabilities = probabilities_of(name)
     assert probabilities.shape == (2, 1000)
     assert np.isfinite(probabilities).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-4)
@@ -111,8 +117,8 @@ def test_mobilenet_runs_one_convolution_for_each_group_and_its_sibling_one_for_e
 
 @pytest.mark.slow
 def test_both_mobilenets_give_the_same_probabilities() -> None:
-    split, whole = (load_builtin(name, threads=2) for name in ("mobilenet", "mobilenet_depthwise"))
-    np.testing.assert_allclose(split.run(images()), whole.run(images()), rtol=1e-3, atol=1e-6)
+    split, whole = (probabilities_of(name) for name in ("mobilenet", "mobilenet_depthwise"))
+    np.testing.assert_allclose(split, whole, rtol=1e-3, atol=1e-6)
 
 
 def test_an_unknown_network_is_no_graph() -> None:

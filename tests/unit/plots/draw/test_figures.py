@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from every_row import every_row
-from figure_results import figure_of, measured, published, trend
+from figure_results import figure_of, measured, one_of_each, published, trend
 from matplotlib.colors import to_rgb
 from messages import assert_names
 from PIL import Image
@@ -37,16 +38,12 @@ if TYPE_CHECKING:
 
 SUPPORT = Path(__file__).resolve().parents[3] / "support"
 SCRIPT = """
-import hashlib, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from figure_results import measured, trend
-from pytest_ddperf.plots.api import draw
-from pytest_ddperf.core.records import CellKey
-nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
-draw(measured(), nights, Path(sys.argv[2]), ["tk1"])
-for path in sorted(Path(sys.argv[2]).rglob("*.*")):
-    print(path.relative_to(sys.argv[2]), hashlib.sha256(path.read_bytes()).hexdigest())
+from figure_results import one_of_each
+from pytest_ddperf.plots.api import draw_charts
+draw_charts(one_of_each(), Path(sys.argv[2]))
 """
 
 
@@ -70,30 +67,82 @@ def every_chart() -> dict[str, Chart]:
 
 
 CHARTS = every_chart()
+COST = {"cost/small": CHARTS["cost/small"]}
 
 
-def test_the_same_input_gives_the_same_bytes_in_two_processes(tmp_path: Path) -> None:
-    answers = [
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(SUPPORT), str(tmp_path / name)],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for name in ("one", "other")
-    ]
-    assert answers[0] == answers[1]
-    assert len(answers[0].splitlines()) > 50
+@pytest.fixture(scope="module")
+def cost_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with that figure, which tests copy."""
+    folder = tmp_path_factory.mktemp("cost")
+    api.draw_charts(COST, folder)
+    return folder
 
 
-def test_it_does_not_matter_how_many_processes_draw(tmp_path: Path) -> None:
-    chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet", "history"))}
-    for processes in (1, 3):
-        parallel.draw_all(chosen, tmp_path / str(processes), processes)
-    for name in chosen:
-        for ending in names.ENDINGS:
-            one, other = ((tmp_path / folder / f"{name}.{ending}").read_bytes() for folder in ("1", "3"))
-            assert one == other
+@pytest.fixture
+def cost(cost_folder: Path, tmp_path: Path) -> Path:
+    """A folder with that figure."""
+    return Path(shutil.copytree(cost_folder, tmp_path / "drawn"))
+
+
+def pictures(folder: Path) -> dict[str, bytes]:
+    """Return the contents of the files in a folder, by path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@pytest.fixture(scope="module")
+def of_each_kind(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a figure of each kind."""
+    folder = tmp_path_factory.mktemp("one_of_each")
+    api.draw_charts(one_of_each(), folder)
+    return pictures(folder)
+
+
+def test_the_same_input_gives_the_same_bytes_in_two_processes(of_each_kind: dict[str, bytes], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(SUPPORT), str(tmp_path / "other")]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "2"})
+    assert pictures(tmp_path / "other") == of_each_kind
+
+
+def test_each_figure_is_a_png_and_an_svg(of_each_kind: dict[str, bytes]) -> None:
+    assert set(of_each_kind) == {f"{name}.{ending}" for name in one_of_each() for ending in names.ENDINGS}
+    starts = {"png": b"\x89PNG", "svg": b"<?xml"}
+    assert all(content.startswith(starts[name[-3:]]) for name, content in of_each_kind.items())
+
+
+SEVERAL = ("cost/all", "cost/small", "mobilenet/tk1", "history/tk1/resnet50")
+
+
+Drawn = tuple[dict[str, bytes], list[tuple[int, int]]]
+"""Files, and the progress while they were drawn."""
+
+
+def draw_several(folder: Path, processes: int) -> Drawn:
+    """Draw these figures with so many processes."""
+    seen: list[tuple[int, int]] = []
+    charts = {name: CHARTS[name] for name in SEVERAL}
+    parallel.draw_all(charts, folder, processes, progress=lambda done, total: seen.append((done, total)))
+    return pictures(folder), seen
+
+
+@pytest.fixture(scope="module")
+def by_processes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Drawn]:
+    """What one process draws, and what three do."""
+    return {processes: draw_several(tmp_path_factory.mktemp("several"), processes) for processes in (1, 3)}
+
+
+def test_it_does_not_matter_how_many_processes_draw(
+    by_processes: dict[int, Drawn],
+) -> None:
+    assert len(by_processes[1][0]) == len(SEVERAL) * len(names.ENDINGS)
+    assert by_processes[1][0] == by_processes[3][0]
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_progress_counts_the_figures_of_all_processes(by_processes: dict[int, Drawn], processes: int) -> None:
+    _, seen = by_processes[processes]
+    assert (seen[0], seen[-1]) == ((0, len(SEVERAL)), (len(SEVERAL), len(SEVERAL)))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert {done for done, _ in seen} >= {0, 1} if processes == 1 else len(seen) > 2
 
 
 def test_what_a_helper_cannot_draw_is_drawn_or_said_by_the_process_that_asked(tmp_path: Path) -> None:
@@ -111,31 +160,20 @@ def test_where_no_helper_starts_one_process_draws_all(tmp_path: Path, monkeypatc
     assert all((tmp_path / f"{name}.svg").exists() for name in chosen)
 
 
-def test_no_figure_holds_a_date_or_a_version(tmp_path: Path) -> None:
-    parallel.draw_all({"a": CHARTS["cost/small"]}, tmp_path, 1)
+def test_no_figure_holds_a_date_or_a_version(cost: Path) -> None:
     for ending in names.ENDINGS:
-        content = (tmp_path / f"a.{ending}").read_bytes()
+        content = (cost / f"cost/small.{ending}").read_bytes()
         assert mpl.__version__.encode() not in content
         assert b"<dc:date>" not in content
         assert b"pytest-ddperf" in content
 
 
-def test_the_figures_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_path: Path) -> None:
+def test_the_figures_come_in_the_order_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(parallel, "draw_all", lambda charts, *_, **__: chosen.extend(charts))
     drawn = api.draw(published(), [], tmp_path, ["raspi4-ncnn"])
     assert drawn[:3] == ["cost/all", "cost/small", "latency/raspi4-ncnn_bars"]
-    for name in drawn:
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        assert (tmp_path / f"{name}.svg").read_bytes().startswith(b"<?xml")
-
-
-@pytest.mark.parametrize("processes", [1, 3])
-def test_progress_counts_the_figures_of_all_processes(tmp_path: Path, processes: int) -> None:
-    chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet"))}
-    seen: list[tuple[int, int]] = []
-    parallel.draw_all(chosen, tmp_path, processes, progress=lambda done, total: seen.append((done, total)))
-    assert (seen[0], seen[-1]) == ((0, len(chosen)), (len(chosen), len(chosen)))
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert {done for done, _ in seen} >= {0, 1} if processes == 1 else len(seen) > 2
+    assert drawn == chosen
 
 
 def test_only_the_endings_that_are_wanted_are_drawn(tmp_path: Path) -> None:
@@ -176,23 +214,19 @@ def test_only_a_figure_whose_description_changed_is_drawn_again(tmp_path: Path) 
     ],
 )
 def test_an_image_that_is_damaged_or_of_another_program_is_drawn_again(
-    tmp_path: Path, ending: str, damage: Callable[[bytes], bytes]
+    cost: Path, ending: str, damage: Callable[[bytes], bytes]
 ) -> None:
-    chosen = {"cost/small": CHARTS["cost/small"]}
-    api.draw_charts(chosen, tmp_path)
-    path = tmp_path / f"cost/small.{ending}"
+    path = cost / f"cost/small.{ending}"
     whole = path.read_bytes()
     path.write_bytes(damage(whole))
-    api.draw_charts(chosen, tmp_path)
+    api.draw_charts(COST, cost)
     assert path.read_bytes() == whole
 
 
-def test_a_missing_image_is_drawn_again(tmp_path: Path) -> None:
-    chosen = {"cost/small": CHARTS["cost/small"]}
-    api.draw_charts(chosen, tmp_path)
-    (tmp_path / "cost/small.svg").unlink()
-    api.draw_charts(chosen, tmp_path)
-    assert (tmp_path / "cost/small.svg").exists()
+def test_a_missing_image_is_drawn_again(cost: Path) -> None:
+    (cost / "cost/small.svg").unlink()
+    api.draw_charts(COST, cost)
+    assert (cost / "cost/small.svg").exists()
 
 
 def test_another_matplotlib_draws_the_figures_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,28 +291,6 @@ def test_the_heat_map_frames_what_fails() -> None:
     assert len(hatched) == 2  # one not measured, one without a baseline
 
 
-@every_row("name", CHARTS)
-def test_nothing_reaches_over_the_edge(name: str) -> None:
-    figure = figure_of(CHARTS[name])
-    with style.apply_style():
-        box = figure.get_tightbbox()
-    width, height = figure.get_size_inches()
-    assert box.x0 >= 0
-    assert box.y0 >= 0
-    assert box.x1 <= width
-    assert box.y1 <= height
-
-
-@every_row("name", [name for name in CHARTS if name.startswith(("latency", "model", "throughput"))])
-def test_legends_cover_no_axes(name: str) -> None:
-    figure = figure_of(CHARTS[name])
-    for axes in figure.axes:
-        legend = axes.get_legend()
-        if legend is not None and len(axes.lines) > 0:
-            with style.apply_style():
-                assert legend.get_window_extent().x0 > axes.get_window_extent().x1
-
-
 def test_the_networks_differ_without_colour() -> None:
     looks = {name: style.look_of("model", name) for name in [*NETWORK_IDS, *style.MODELS]}
     shapes = {(look.marker, look.dashes, look.fill) for look in looks.values()}
@@ -336,8 +348,11 @@ def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
     name = "$\\frac{$ \u6a21\u578b"
     cells = tuple(replace(cell, key=replace(cell.key, model=name)) for cell in published().of("tk1")[:8])
     results = replace(published(), cells=cells)
-    drawn = api.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
-    assert {f"history/tk1/{names.plain(name)}", f"model/{names.plain(name)}"} <= set(drawn)
+    charts = api.describe(results, [trend(cells[0].key, [100.0, 101.0])], ["tk1"])
+    named = {file: chart for file, chart in charts.items() if names.plain(name) in file}
+    assert set(named) == {f"history/tk1/{names.plain(name)}", f"model/{names.plain(name)}"}
+    api.draw_charts(named, tmp_path)
+    assert set(pictures(tmp_path)) == {f"{file}.{ending}" for file in named for ending in names.ENDINGS}
 
 
 def test_describing_loads_no_matplotlib() -> None:
@@ -351,9 +366,8 @@ def test_describing_loads_no_matplotlib() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_an_image_with_its_digest_is_a_valid_png(tmp_path: Path) -> None:
-    api.draw_charts({"cost/small": CHARTS["cost/small"]}, tmp_path)
-    content = (tmp_path / "cost/small.svg").read_bytes()
-    with Image.open(tmp_path / "cost/small.png") as image:
+def test_an_image_with_its_digest_is_a_valid_png(cost: Path) -> None:
+    content = (cost / "cost/small.svg").read_bytes()
+    with Image.open(cost / "cost/small.png") as image:
         image.load()
         assert image.info["Digest"] == parallel.compute_digest(CHARTS["cost/small"], content)

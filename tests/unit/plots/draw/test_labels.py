@@ -1,14 +1,20 @@
-"""No label of a figure is crossed by a line, covered by a mark or by another label: by the renderer's own boxes."""
+"""The layout of the figures, by the renderer's own boxes.
+
+No label is crossed by a line, covered by a mark or by another label; nothing reaches over the edge; legends cover no
+axes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from every_row import every_row
-from figure_geometry import crossings, labels, overlaps
+from figure_geometry import crossings, labels, layout_faults, overlaps
 from figure_results import figure_of, measured, published, trend
 from load_made import loaded, result
+from matplotlib.text import Text as Label
 
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots import api
@@ -52,42 +58,52 @@ def of_one_batch_size() -> dict[str, Chart]:
 TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()
 
 
+@pytest.mark.slow
 @every_row("name", TABLES)
-def test_no_label_is_crossed_in_a_figure_of_the_published_tables(name: str) -> None:
+def test_figures_of_the_published_tables_have_no_layout_faults(name: str) -> None:
     figure = figure_of(TABLES[name])
-    assert len(labels(figure)) > 5
-    assert crossings(figure) + overlaps(figure) == []
+    assert len(figure.findobj(Label)) > 5
+    assert layout_faults(figure) == []
 
 
 @every_row("name", RUN)
-def test_no_label_is_crossed_in_a_figure_of_a_run(name: str) -> None:
-    figure = figure_of(RUN[name])
-    assert crossings(figure) + overlaps(figure) == []
+def test_figures_of_a_run_have_no_layout_faults(name: str) -> None:
+    assert layout_faults(figure_of(RUN[name])) == []
 
 
 @every_row("name", BARS)
-def test_no_label_is_crossed_in_a_figure_of_one_batch_size(name: str) -> None:
-    figure = figure_of(BARS[name])
-    assert crossings(figure) + overlaps(figure) == []
+def test_figures_of_one_batch_size_have_no_layout_faults(name: str) -> None:
+    assert layout_faults(figure_of(BARS[name])) == []
 
 
 def test_the_name_of_a_level_keeps_clear_of_its_neighbours() -> None:
     levels = (Level("25 fps", 40.0), Level("10 fps", 100.0), Level("1 fps", 1000.0))
     series = (Series("vgg16", "VGG-16", (1.0, 2.0), (30.0, 9000.0)),)
     ticks = ((1.0, "1"), (2.0, "2"))
-    assert overlaps(figure_of(LineChart(Text("levels"), "x", "y", ticks, series, levels, y_log=False))) == []
+    assert overlaps(labels(figure_of(LineChart(Text("levels"), "x", "y", ticks, series, levels, y_log=False)))) == []
     bars = (Bars("", (30.0, 95.0, 9000.0)),)
     rows = (("vgg16", "VGG-16"), ("vgg19", "VGG-19"), ("resnet50", "ResNet-50"))
-    figure = figure_of(BarChart(Text("levels"), rows, (BarPanel("x", bars, levels),)))
-    assert crossings(figure) + overlaps(figure) == []
+    assert layout_faults(figure_of(BarChart(Text("levels"), rows, (BarPanel("x", bars, levels),)))) == []
 
 
-def test_a_line_through_a_label_is_found() -> None:
+def test_a_line_through_a_label_and_a_label_on_another_are_found() -> None:
     figure = figure_of(TABLES["mobilenet/tk1"])
     axes = figure.axes[0]
     low, high = axes.get_ylim()
     axes.text(4, 150, "in the way")
     axes.plot([4.2, 4.2], [low, high], gid="wall")
-    assert crossings(figure) == ["'in the way' is crossed by 'wall'"]
+    assert crossings(figure, labels(figure)) == ["'in the way' is crossed by 'wall'"]
     axes.text(4, 152, "on top of it")
-    assert len(overlaps(figure)) == 1
+    assert len(overlaps(labels(figure))) == 1
+
+
+def test_a_label_over_the_edge_is_found() -> None:
+    figure = figure_of(TABLES["mobilenet/tk1"])
+    figure.text(0.99, 0.5, "a long label")
+    assert layout_faults(figure) == ["something reaches over the right edge"]
+
+
+def test_a_legend_over_the_lines_is_found() -> None:
+    figure = figure_of(TABLES["latency/tk1_log"])
+    figure.axes[0].legend(loc="lower right")
+    assert "the legend covers the axes" in " ".join(layout_faults(figure))

@@ -24,10 +24,12 @@ def image(name: str) -> Path:
     return REPO / "docs" / "images" / f"{name.partition('/')[2]}.svg"
 
 
-def drawn(name: str, folder: Path) -> Path:
-    charts = describe(published(), [], [PLATFORM])
-    (path,) = [path for path in draw_charts({name: charts[name]}, folder) if path.suffix == ".svg"]
-    return path
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the figures."""
+    charts, folder = describe(published(), [], [PLATFORM]), tmp_path_factory.mktemp("drawn")
+    draw_charts({name: charts[name] for name in SHOWN}, folder)
+    return folder
 
 
 def paths_of(svg: Path) -> dict[str, list[float]]:
@@ -58,13 +60,13 @@ def test_the_readme_shows_the_same_three() -> None:
 
 @pytest.mark.skipif(mpl.__version__ != DRAWN_WITH, reason=f"the files were drawn with matplotlib {DRAWN_WITH}")
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_figure_of_the_page_is_what_the_tool_draws_byte_by_byte(name: str, tmp_path: Path) -> None:
-    assert drawn(name, tmp_path).read_bytes() == image(name).read_bytes()
+def test_a_figure_of_the_page_is_what_the_tool_draws_byte_by_byte(name: str, drawn: Path) -> None:
+    assert (drawn / f"{name}.svg").read_bytes() == image(name).read_bytes()
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_figure_of_the_page_has_the_lines_that_the_tool_draws(name: str, tmp_path: Path) -> None:
-    expected, found = paths_of(drawn(name, tmp_path)), paths_of(image(name))
+def test_a_figure_of_the_page_has_the_lines_that_the_tool_draws(name: str, drawn: Path) -> None:
+    expected, found = paths_of(drawn / f"{name}.svg"), paths_of(image(name))
     assert len(found) > 1
     assert list(found) == list(expected)
     assert all(np.allclose(found[gid], expected[gid], atol=0.01) for gid in found)
