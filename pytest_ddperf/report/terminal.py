@@ -93,14 +93,14 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     key = record.key
     now, tolerance = record.now_ms or 0.0, record.tolerance or 0.0
     baseline_ms = record.baseline_ms or baseline.value_ms
-    held, theirs, intended = "baseline", "", "If the change is intended: --ddperf-update-baselines=all."
+    compared, theirs, intended = "baseline", "", "If the change is intended: --ddperf-update-baselines=all."
     if record.measurement is not None and record.measurement.against is not None:
-        held, theirs, intended = (
+        compared, theirs, intended = (
             "reference",
             f"Passes of the reference: {_format_rounds(record.measurement.against_per_image_ms())}.\n",
             "",
         )
-    figures = f"{format_ms(now)} ms per image now, {held} {format_ms(baseline_ms)} ms per image"
+    figures = f"{format_ms(now)} ms per image now, {compared} {format_ms(baseline_ms)} ms per image"
     if record.creep is not None and record.change == record.creep.change:  # not a single night's figures
         figures = (
             f"{format_ms(now)} ms per image in the latest nights, {format_ms(baseline_ms)} ms per image before the rise"
@@ -114,7 +114,7 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     return (
         f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {figures}, "
         f"{format_decided(record)} (tolerance {tolerance * 100:g} %{beside}).\n"
-        f"{held.capitalize()}: {baseline.source}.\n"
+        f"{compared.capitalize()}: {baseline.source}.\n"
         f"Passes, ms per image by the {clock}: {format_passes(record)}.{_averages(record)}\n"
         f"{theirs}"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
