@@ -97,9 +97,9 @@ widen it, leave a quarter of that chance (`tests/perf/gate_power.py --tables hos
 
 _NORMAL = NormalDist()
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
-_CLEAR = NormalDist().inv_cdf(
-    0.95
-)  # a cell is clear if further rounds leave it within the tolerance with 95 % confidence
+_CLEAR = 0.95
+"""Confidence that further rounds leave a cell within the tolerance, with which it is `ok` before the last round."""
+
 _POWER = 0.8
 """Share of the runs in which a cell that is slower by its resolution is red."""
 
@@ -308,7 +308,7 @@ class _Gate:
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
         # the tolerance.
         lasting = every_round if is_last else fastest > self.limit + EPSILON
-        room = noise.room(_CLEAR, rounds)
+        room = noise.room(_NORMAL.inv_cdf(_CLEAR), rounds)
         if change > limit + EPSILON and lasting and rounds >= MIN_ROUNDS:
             outcome = "regressed"
         elif change < -self.limit - EPSILON and (moved < 0 or change < -reach - EPSILON):
@@ -341,7 +341,7 @@ class _Gate:
         """Return the true slowdown at which a cell is red in 80 % of runs, a logarithm.
 
         A slower cell is missed if its change is within the limit of its run, which is as uncertain as the variance that
-        it is computed from, or if its fastest round is within half the tolerance.
+        it is computed from, if its fastest round is within half the tolerance, or if it seems clear too early.
         """
         reach, error = noise.reach_later(sidak_z(chance, self._cells))
         sd = noise.sd(MAX_ROUNDS)
@@ -351,11 +351,11 @@ class _Gate:
         scatter = math.sqrt(max(0.0, lasting) + noise.within * _FASTEST_VARIANCE)
         least = self.limit / 2 + _FASTEST * math.sqrt(noise.within)
         found = max(limit + _POWER_Z * uncertain, least + _POWER_Z * scatter)
-        # one step of Newton's method, as a cell may be missed for either reason
+        # one step of Newton's method, as a cell may be missed for each of these reasons
         first, second = (found - limit) / uncertain, (found - least) / scatter
         kept = _NORMAL.cdf(first) * _NORMAL.cdf(second)
         slope = _NORMAL.pdf(first) / uncertain + _NORMAL.pdf(second) / scatter
-        return min(found + (_POWER - kept) / slope, _COARSEST)
+        return min(found + (_POWER / _CLEAR - kept) / slope, _COARSEST)
 
 
 def _shared(change: float, shift: float) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations, product, repeat
-from statistics import NormalDist
+from statistics import NormalDist, median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -152,7 +152,7 @@ class Score:
         shifted: runs that report a shift of the platform.
         tried: runs with one cell slower by the resolution.
         found: those in which it is red.
-        resolution: sum of these resolutions.
+        resolutions: these resolutions.
         unlike: rows whose verdict contradicts the change and the limit shown beside it.
         passes: timed passes of all cells of the unchanged runs.
     """
@@ -162,7 +162,7 @@ class Score:
     shifted: int = 0
     tried: int = 0
     found: int = 0
-    resolution: float = 0.0
+    resolutions: list[float] = field(default_factory=list)
     unlike: int = 0
     passes: int = 0
 
@@ -191,7 +191,7 @@ def score(combination: Combination, runs: int, tries: int, seed: int = 1) -> Sco
             again = measure(baselines, combination.draw_run(random, {cell: 1 + resolution}), tolerance)
             total.tried += 1
             total.found += again[cell].outcome == "regressed"
-            total.resolution += resolution
+            total.resolutions.append(resolution)
     return total
 
 
@@ -351,7 +351,7 @@ def table(
             )
             if result.tried:
                 line += (
-                    f", resolution {result.resolution / result.tried:6.1%} found {result.found / result.tried:5.1%} "
+                    f", resolution {median(result.resolutions):6.1%} found {result.found / result.tried:5.1%} "
                     f"of {result.tried:3}"
                 )
             say(f"{line}  {total.add(what, one, result)}".rstrip())
