@@ -83,6 +83,13 @@ KINDS: Mapping[str, str] = {
     "B3": "three recorded runs",
     "C": "30 accepted nights",
 }
+HOSTS: Mapping[str, str] = {
+    "a board with fixed clocks": "pass 1.5%, run 1%",
+    "a server with two shared cores": "pass 5.0%, run 5%",
+    "a laptop beside other work": "pass 10.0%, run 7%",
+    "a hosted machine beside other work": "pass 30.0%, run 10%",
+}
+SIZES = (1, 4, 15, 104)
 RULES: Mapping[str, str] = {
     "mean beyond the tolerance": "mean of 5 passes beyond the tolerance",
     "Mann-Whitney and tolerance": "Mann-Whitney at 5 %, and median beyond the tolerance",
@@ -336,6 +343,18 @@ def rules() -> str:
     )
 
 
+def hosts() -> str:
+    """The resolution and the false alarms on hosts of several kinds, by the number of cells."""
+    _, measured = _power()
+    found = {row["name"]: row for row in measured if row["table"] == "hosts"}
+    body = []
+    for host, noise in HOSTS.items():
+        shown = [found[f"{cells} cells, {noise}, redrawn 50%, tolerance 10%, 1 run"] for cells in SIZES]
+        figures = [f"{_percent(row['slower'], 0)} ({_percent(row['red'])})" for row in shown]
+        body.append((f"{host} ({noise.replace('%', ' %')})", *figures))
+    return rows(("resolution (red without a change)", *(f"{cells} cell{'s' * (cells > 1)}" for cells in SIZES)), body)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "options": options,
     "names": names,
@@ -349,6 +368,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "power": power,
     "rules": rules,
+    "hosts": hosts,
 }
 
 

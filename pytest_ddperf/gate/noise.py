@@ -60,7 +60,7 @@ _SHIFT_CORRELATION = 3.0
 
 _UNKNOWN_BIAS = 0.1
 """Standard deviation between runs where nothing shows it, while no cell of a small suite has two rounds: that of the
-noisiest host measured (9 %, a server on two shared cores). It makes no verdict, only a resolution."""
+noisiest host measured (9 %, a server on two shared cores). Nothing is red by it, as that takes three rounds."""
 
 _LEAST_DEGREES = 2.0
 """Fewest degrees of freedom of a difference of variances: those of a recording of three rounds."""
@@ -115,7 +115,7 @@ class Noise:
         is_kept: whether another run has the same estimate of it, as it is the baseline's.
         times: how often the rest of it contains `within`, less one; -1 if all of `total` is known from something else.
         within: variance between rounds, the part of `total` that each round redraws; 0 if unknown.
-        within_degrees: its degrees of freedom.
+        within_degrees: its degrees of freedom; infinite for an assumption.
         passes: the part of `within` due to the scatter of the passes.
         least: the least variance that no round redraws: that of the baseline.
     """
@@ -144,7 +144,9 @@ class Noise:
             rounds: number of rounds.
             later: whether the rounds are those of another run, with the scatter between all of its rounds.
         """
-        within_degrees = max(self.within_degrees, _LAST_DEGREES) if later else self.within_degrees
+        within_degrees = self.within_degrees
+        if later and (within_degrees < _LAST_DEGREES or math.isinf(within_degrees)):
+            within_degrees = _LAST_DEGREES
         part = self.within * (self.times + level_variance(rounds))
         error = self.known**2 / self.known_degrees + part**2 / within_degrees
         return max(_LEAST_DEGREES, self.sd(rounds) ** 4 / error) if error else math.inf
@@ -266,7 +268,7 @@ class Suite:
             total += shift_variance + excess + excess_then * reference.rounds_weight
         else:
             if not now_degrees:
-                now = self._passes + _UNKNOWN_BIAS**2 / 2
+                now, now_degrees = self._passes + _UNKNOWN_BIAS**2 / 2, math.inf  # an assumption is no estimate
             before = then if then_degrees else now
             # The lasting bias is assumed to be as large as the part of the bias that each round redraws. Subtracting
             # the scatter of the passes makes it no more certain.

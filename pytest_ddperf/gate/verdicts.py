@@ -9,36 +9,34 @@ noise is one-sided. A cell that is clearly below its limit after the first round
 again at the end of its platform until its verdict is clear, six rounds at most. Its rounds are combined to their mean
 without the slowest, with the others clipped at 2.5 standard deviations above their median.
 
-A cell is red if all of these hold:
+A cell is red if all of these hold, where its change is what remains of it without the suite's common shift:
 
 - its change exceeds the tolerance;
-- its change exceeds the suite's common shift plus z standard errors. z is the Sidak quantile for the number of cells
-  (1967), widened to Student's t for the degrees of freedom of the variance. It is smaller if many other cells are slow
-  too (Benjamini and Hochberg 1995), and larger before the last round, so that several looks have no higher chance of
-  a false alarm than one (alpha spending);
+- its change exceeds z standard errors. z is the Sidak quantile for the number of cells (1967), widened to Student's t
+  for the degrees of freedom of the variance, and larger before the last round, so that several looks have no higher
+  chance of a false alarm than one (alpha spending);
 - every round by itself is beyond half the tolerance, and before the last round beyond the whole tolerance;
-- it has three rounds, or more if first rounds of other cells were beyond the limit and later ones were not.
+- it has three rounds.
 
 The suite's shift is the centre of its unregressed cells (`statistics.Crowd`), so that half the suite may be slower. If
 the shift itself exceeds the tolerance, and is significant compared with the shifts of earlier nights (or with a stated
 prior), the platform has shifted as a whole: then every cell beyond the tolerance is red. Below 8 cells there is no
-shift; its prior variance is part of the standard error.
+shift; its prior variance is part of the standard error, and a red cell shows a shift of the platform if all other cells
+are slower, too.
 
-The standard error has a part that is the same in all rounds (the error of the baseline, and a run's lasting bias) and a
-part that is redrawn in each round. The scatter between tonight's rounds and between the rounds of the recording shows
-the redrawn part, of each cell by itself and of all cells (`noise.Suite`). The lasting part is what remains of a larger
-scatter:
+The variance of a single round's difference from the baseline, and the part of it that further rounds redraw, are learnt
+(`noise.Suite`). The first comes from:
 
 - published (a mean) and one recorded run: the spread of the suite tonight. The fastest passes are made comparable with
   a mean by their expected order statistics (Blom 1958). The reading error is added.
 - several recorded runs: the pooled variance between the runs.
 - history (8 nights or more, the last 30): each cell's own variance between nights without each night's common shift,
   shrunk to the pool by empirical Bayes. On a night with more scatter than the history, all limits widen.
-- none of these: the lasting part is assumed to be as large as the redrawn one.
+- none of these: the lasting part is assumed to be as large as the part of the bias that rounds redraw.
 
-The degrees of freedom of the sum (Satterthwaite 1946) widen the quantile. Multiplying all times of a cell by one factor
-above 1 changes no scatter that it is judged by, and never makes its verdict greener. A cell that is beyond the
-tolerance after all rounds, but within what chance could explain, is `unstable`.
+Multiplying all times of a cell by one factor above 1 changes no scatter that it is judged by, and never makes its
+verdict greener. A cell that is beyond the tolerance after all rounds, but within what chance could explain, is
+`unstable`.
 
 `tests/perf/gate_power.py` prints how often these verdicts are wrong.
 """
@@ -100,9 +98,9 @@ widen it, leave a quarter of that chance (`tests/perf/gate_power.py --tables hos
 
 _NORMAL = NormalDist()
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
-_CLEAR = NormalDist().inv_cdf(
-    0.95
-)  # a cell is clear if further rounds leave it within the tolerance with 95 % confidence
+_CLEAR = 0.95
+"""Confidence that further rounds leave a cell within the tolerance, with which it is `ok` before the last round."""
+
 _POWER = 0.8
 """Share of the runs in which a cell that is slower by its resolution is red."""
 
@@ -311,7 +309,7 @@ class _Gate:
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
         # the tolerance.
         lasting = every_round if is_last else fastest > self.limit + EPSILON
-        room = noise.room(_CLEAR, rounds)
+        room = noise.room(_NORMAL.inv_cdf(_CLEAR), rounds)
         if change > limit + EPSILON and lasting and rounds >= MIN_ROUNDS:
             outcome = "regressed"
         elif change < -self.limit - EPSILON and (moved < 0 or change < -reach - EPSILON):
@@ -346,7 +344,7 @@ class _Gate:
         """Return the true slowdown at which a cell is red in 80 % of runs, a logarithm.
 
         A slower cell is missed if its change is within the limit of its run, which is as uncertain as the variance that
-        it is computed from, or if its fastest round is within half the tolerance.
+        it is computed from, if its fastest round is within half the tolerance, or if it seems clear too early.
         """
         reach, error = noise.reach_later(sidak_z(chance, self._cells))
         sd = noise.sd(MAX_ROUNDS)
@@ -356,11 +354,11 @@ class _Gate:
         scatter = math.sqrt(max(0.0, lasting) + noise.within * _FASTEST_VARIANCE)
         least = self.limit / 2 + _FASTEST * math.sqrt(noise.within)
         found = max(limit + _POWER_Z * uncertain, least + _POWER_Z * scatter)
-        # one step of Newton's method, as a cell may be missed for either reason
+        # one step of Newton's method, as a cell may be missed for each of these reasons
         first, second = (found - limit) / uncertain, (found - least) / scatter
         kept = _NORMAL.cdf(first) * _NORMAL.cdf(second)
         slope = _NORMAL.pdf(first) / uncertain + _NORMAL.pdf(second) / scatter
-        return min(found + (_POWER - kept) / slope, _COARSEST)
+        return min(found + (_POWER / _CLEAR - kept) / slope, _COARSEST)
 
 
 def _shared(change: float, shift: float) -> float:

@@ -183,8 +183,8 @@ def format_resolutions(resolutions: Mapping[CellKey, float]) -> str:
 
 
 REMEDY = (
-    "To see smaller slowdowns: measure on a quieter host, pin the clocks (--ddperf-tune), or accept more nights "
-    "(--ddperf-accept)."
+    "To see smaller slowdowns: measure on a quieter host, pin the clocks (--ddperf-tune), accept more nights "
+    "(--ddperf-accept), or compare with a second server (--ddperf-against)."
 )
 """What to do about a coarse resolution."""
 
@@ -198,6 +198,8 @@ def describe_coarse(cells: Iterable[Result]) -> str:
     judged = [cell for cell in cells if cell.change is not None and cell.tolerance]
     seen = [(cell.resolution, cell.key, cell.tolerance or 0.0) for cell in judged if cell.resolution is not None]
     coarse = _list_coarse(seen, len(judged))
+    if coarse and all(cell.baseline_kind == "report" for cell in judged):
+        return f"in {coarse}. A published table does not show the noise of a host; --ddperf-update-baselines records it."
     return coarse and f"in {coarse}. {REMEDY}"
 
 

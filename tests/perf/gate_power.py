@@ -48,7 +48,7 @@ class Row:
     Args:
         table: `rules`, `kinds` or `hosts`.
         name: the rule, the kind of baseline, or the host.
-        slower: by how much the slower cells are; of a host, the mean resolution.
+        slower: by how much the slower cells are; of a host, the median resolution.
         nights: how many were tried.
         red: share of the nights that are red although the cells that are red did not change.
         found: share of the slower cells that are found.
@@ -303,7 +303,7 @@ def table_hosts(nights: int) -> list[Row]:
         Row(
             "hosts",
             name,
-            one.resolution / one.tried if one.tried else 0.0,
+            float(np.median(one.resolutions)) if one.tried else 0.0,
             one.runs,
             one.red / one.runs,
             one.found / one.tried if one.tried else None,
