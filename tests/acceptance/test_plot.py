@@ -215,17 +215,6 @@ def test_a_damaged_index_is_made_anew(project: BenchProject) -> None:
     assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
 
 
-def test_a_database_of_another_program_in_the_folder_is_not_touched_and_is_named(project: BenchProject) -> None:
-    project.run()
-    index = project.path / ".ddperf" / "ddperf-index.sqlite"
-    index.write_bytes(b"a letter to my aunt")
-    result = stored(project)
-    assert result.ret == pytest.ExitCode.OK
-    assert_names(result, f"warning: {index}")
-    assert index.read_bytes() == b"a letter to my aunt"
-    assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
-
-
 def test_a_run_of_one_cell_leaves_the_others_as_an_earlier_run_measured_them(project: BenchProject) -> None:
     project.run()
     project.run("-k", "shufflenet")
