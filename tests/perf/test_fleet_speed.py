@@ -128,12 +128,7 @@ class Endpoint:
         return self._totals[self._count]
 
 
-class Client:
-    latest_info = None
-
-
 class InProcess:
-    client = Client()
     images = BenchImages("path", ())
 
     def __init__(self, options, say, surroundings, in_flight):
