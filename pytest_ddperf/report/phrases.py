@@ -199,7 +199,7 @@ def describe_coarse(cells: Iterable[Result]) -> str:
     seen = [(cell.resolution, cell.key, cell.tolerance or 0.0) for cell in judged if cell.resolution is not None]
     coarse = _list_coarse(seen, len(judged))
     if coarse and all(cell.baseline_kind == "report" for cell in judged):
-        return f"in {coarse}. A published table does not show the noise of a host; --ddperf-update-baselines records it."
+        return f"in {coarse}. A published table does not show a host's noise; --ddperf-update-baselines records it."
     return coarse and f"in {coarse}. {REMEDY}"
 
 

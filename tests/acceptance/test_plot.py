@@ -316,11 +316,11 @@ def test_a_run_is_drawn_over_its_baseline(project: BenchProject) -> None:
 def test_a_run_that_draws_names_an_index_that_it_could_not_use(project: BenchProject) -> None:
     folder = project.path / ".ddperf"
     folder.mkdir()
-    (folder / "ddperf-index.sqlite").write_bytes(b"a letter to my aunt")
+    (folder / "ddperf-index.sqlite").mkdir()
     result = project.run("--ddperf-plot")
     result.assert_outcomes(passed=5)
     output = " ".join(str(result.stdout).split())
-    assert output.count(f"warning: {folder / 'ddperf-index.sqlite'} is not an index of pytest-ddperf") == 1
+    assert output.count(f"warning: {folder / 'ddperf-index.sqlite'}") == 1
 
 
 def test_under_xdist_the_controller_draws_once(project: BenchProject) -> None:

@@ -469,12 +469,18 @@ def test_a_shift_within_the_tolerance_has_no_note() -> None:
 
 
 def test_cells_with_a_resolution_coarser_than_the_tolerance_are_counted_and_the_coarsest_is_named() -> None:
-    coarse = [replace(measured(batch_size=size), resolution=size / 10) for size in (4, 8)]
+    recorded = replace(BASELINE, kind="recorded")
+    coarse = [replace(measured(batch_size=size), resolution=size / 10, baseline=recorded) for size in (4, 8)]
     (line,) = texts(format_gate_notes(cells(coarse), width=400))
     assert line.startswith("warning: in 2 of 2 cells ")
     assert "the tolerance, 10 %" in line
     assert "coarsest: tk1-squeezenet_v1.1-b8, 80.0 %" in line
-    assert_names(line, "--ddperf-tune", "--ddperf-accept")
+    assert_names(line, "--ddperf-tune", "--ddperf-accept", "--ddperf-against")
+
+
+def test_a_coarse_resolution_against_a_published_table_needs_a_recording() -> None:
+    (line,) = texts(format_gate_notes(cells([replace(measured(), resolution=0.8)]), width=400))
+    assert_names(line, "published table", "--ddperf-update-baselines")
 
 
 @pytest.mark.parametrize(("resolution", "warns"), [(0.149, False), (0.151, True)])
