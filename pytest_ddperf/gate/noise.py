@@ -132,6 +132,11 @@ class Noise:
     passes: float
     least: float
 
+    @property
+    def is_assumed(self) -> bool:
+        """Whether nothing shows the noise yet, so that it is that of the noisiest host measured."""
+        return math.isinf(self.within_degrees)
+
     def sd(self, rounds: int) -> float:
         """Return the standard deviation of a difference without change after `rounds` rounds."""
         factor = level_variance(rounds)
@@ -144,9 +149,7 @@ class Noise:
             rounds: number of rounds.
             later: whether the rounds are those of another run, with the scatter between all of its rounds.
         """
-        within_degrees = self.within_degrees
-        if later and (within_degrees < _LAST_DEGREES or math.isinf(within_degrees)):
-            within_degrees = _LAST_DEGREES
+        within_degrees = max(self.within_degrees, _LAST_DEGREES) if later else self.within_degrees
         part = self.within * (self.times + level_variance(rounds))
         error = self.known**2 / self.known_degrees + part**2 / within_degrees
         return max(_LEAST_DEGREES, self.sd(rounds) ** 4 / error) if error else math.inf

@@ -319,7 +319,7 @@ class _Gate:
         else:
             outcome = "unstable" if is_last else "remeasure"
         is_shifted = outcome == "regressed" and (moved > 0 or suite.are_all_slower(subject))
-        resolution = _relative(self._resolution(noise, chance))
+        resolution = None if noise.is_assumed else _relative(self._resolution(noise, chance))
         shift = None if suite.is_small else _relative(noise.shift)
         relative, beyond = _relative(change), _relative(limit)
         why = _in_words(
@@ -332,7 +332,7 @@ class _Gate:
             change=relative,
             limit=beyond,
             rounds_used=rounds,
-            reason=why + _sees(resolution, _relative(self.limit)),
+            reason=why + ("" if resolution is None else f" (resolution {resolution:.1%})"),
             suite_shift=shift,
             resolution=resolution,
             kind=kind,
@@ -396,11 +396,6 @@ def _in_words(
     else:
         why = ", within the tolerance"
     return f"{format_change(change, tolerance, -tolerance, limit)} after {rounds} round{'s' * (rounds > 1)}{why}"
-
-
-def _sees(resolution: float, tolerance: float) -> str:
-    coarser = ", coarser than the tolerance" if resolution > tolerance + EPSILON else ""
-    return f" (resolution {resolution:.1%}{coarser})"
 
 
 def _exp(logarithm: float) -> float:

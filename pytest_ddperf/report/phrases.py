@@ -203,6 +203,22 @@ def describe_coarse(cells: Iterable[Result]) -> str:
     return coarse and f"in {coarse}. {REMEDY}"
 
 
+def describe_unknown_noise(cells: Iterable[Result]) -> str:
+    """Describe that no cell has a resolution, because nothing shows the noise of the host; "" if any has one.
+
+    Args:
+        cells: cells of one platform.
+    """
+    judged = [cell for cell in cells if cell.change is not None]
+    if not judged or any(cell.resolution is not None or cell.baseline_kind != "report" for cell in judged):
+        return ""
+    return (
+        f"{judged[0].key.platform}, {count_cells(len(judged))}: neither a published table nor so few cells show how "
+        "noisy the host is, so it is unknown how small a slowdown is found; --ddperf-update-baselines records a "
+        "baseline that shows it."
+    )
+
+
 def describe_noisy_recording(platform: str, resolutions: Mapping[CellKey, float], tolerance: float) -> str:
     """Describe that a recording was made on a noisy host, and what to do; "" if it was not.
 

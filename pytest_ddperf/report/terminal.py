@@ -19,6 +19,7 @@ from pytest_ddperf.report.phrases import (
     count_cells,
     describe_coarse,
     describe_shifts,
+    describe_unknown_noise,
     format_decision,
     format_limit,
     format_not_measured,
@@ -321,6 +322,8 @@ def format_gate_notes(cells: Sequence[Result], width: int = 80) -> list[Line]:
     lines += _shift_of_pairs(cells, width)
     if coarse := describe_coarse(cells):
         lines += wrap_text(f"warning: {coarse}", width, "yellow")
+    if unknown := describe_unknown_noise(cells):
+        lines += wrap_text(f"note: {unknown}", width)
     for cell in cells:
         if cell.outcome is Outcome.UNSTABLE:
             lines += wrap_text(f"unstable {cell.key}: {cell.reason}", width, "yellow")

@@ -187,7 +187,9 @@ def score(combination: Combination, runs: int, tries: int, seed: int = 1) -> Sco
         total.passes += PASSES * sum(verdict.rounds_used for verdict in verdicts)
         if number < tries and not slow and not combination.clock:
             cell = int(random.integers(combination.cells))
-            resolution = verdicts[cell].resolution or 0.0
+            resolution = verdicts[cell].resolution
+            if resolution is None:  # nothing shows the noise yet, so none is stated
+                continue
             again = measure(baselines, combination.draw_run(random, {cell: 1 + resolution}), tolerance)
             total.tried += 1
             total.found += again[cell].outcome == "regressed"

@@ -77,8 +77,7 @@ def test_a_cell_slower_by_one_factor_in_all_passes_is_never_greener(
 @given(suites, st.sampled_from([0.0, 0.05, 0.1]))
 def test_a_resolution_is_above_the_tolerance_and_the_limit_not_below_it(cells: list[Cell], tolerance: float) -> None:
     for verdict in judge(cells, tolerance):
-        assert verdict.resolution is not None
-        assert verdict.resolution >= tolerance
+        assert verdict.resolution is None or verdict.resolution >= tolerance
         assert verdict.limit >= tolerance - 1e-9
 
 

@@ -176,7 +176,16 @@ def test_what_the_gate_can_resolve_is_reported_and_coarser_than_the_tolerance_wh
     assert 0.05 < quiet.resolution < 0.065
     assert noisy.resolution is not None
     assert noisy.resolution > 0.1
-    assert "coarser than the tolerance" in noisy.reason
+    assert f"resolution {noisy.resolution:.1%}" in noisy.reason
+
+
+def test_no_resolution_is_stated_where_nothing_shows_the_noise() -> None:
+    passes = [10.0, 10.1, 10.0, 10.2, 10.1]
+    few = [Cell([passes], 10.0)] * 7
+
+    assert {verdict.resolution for verdict in judge(few, 0.1)} == {None}
+    assert None not in {verdict.resolution for verdict in judge([*few, *few], 0.1)}
+    assert judge([Cell([passes, passes], 10.0)], 0.1)[0].resolution is not None
 
 
 def test_against_a_history_other_slow_cells_make_a_slow_cell_more_likely() -> None:

@@ -89,8 +89,8 @@ def unmeasured(outcome: Outcome, reason: str = "because", model: str = "resnet50
 
 
 def cells(records: Iterable[CellRecord]) -> list[Result]:
-    """The records as a run shows them: several of a cell are one, in the order of the catalogue."""
-    return list(join_records(CATALOG, records).cells)
+    """The records as a run shows them, with a resolution: several of a cell are one, in the order of the catalogue."""
+    return [replace(cell, resolution=cell.resolution or 0.11) for cell in join_records(CATALOG, records).cells]
 
 
 def text(line: Line) -> str:
@@ -369,7 +369,8 @@ def test_known_top_5_accuracies_follow_the_cost_table() -> None:
 
 
 def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:
-    records = [measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), measured(Outcome.NEW, batch_size=1, change=None)]
+    slow = replace(measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), resolution=0.11)
+    records = [slow, measured(Outcome.NEW, batch_size=1, change=None)]
     results = join_records(CATALOG, records, missing={"tk1": 2}, warnings=["full"])
     lines = texts(run_lines(results, width=120, recorded=False))
     assert lines[0].startswith("tk1: Jetson TK1.")
@@ -486,6 +487,13 @@ def test_a_coarse_resolution_against_a_published_table_needs_a_recording() -> No
 @pytest.mark.parametrize(("resolution", "warns"), [(0.149, False), (0.151, True)])
 def test_a_resolution_is_coarse_beyond_one_and_a_half_times_the_tolerance(resolution: float, warns: bool) -> None:
     assert bool(format_gate_notes(cells([replace(measured(), resolution=resolution)]))) is warns
+
+
+def test_cells_whose_noise_nothing_shows_have_a_note_that_a_recording_shows_it() -> None:
+    unknown = [replace(cell, resolution=None) for cell in cells([measured(), measured(batch_size=4)])]
+    (line,) = texts(format_gate_notes(unknown, width=400))
+    assert_names(line, "note: tk1, 2 cells", "published table", "--ddperf-update-baselines")
+    assert format_gate_notes([unknown[0], replace(unknown[1], resolution=0.11)]) == []
 
 
 def test_unstable_cells_have_a_line_of_their_own() -> None:
