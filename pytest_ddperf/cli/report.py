@@ -17,6 +17,7 @@ from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import read_run
 from pytest_ddperf.report import benchmark_json, gather, site, terminal
 from pytest_ddperf.report import files as report
+from pytest_ddperf.report.formats import parse_report
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.history.run_file import Run
-    from pytest_ddperf.report.files import ReportFile
+    from pytest_ddperf.report.formats import ReportFile
 
 PLOT_DIR = Path("ddperf-figures")
 
@@ -127,7 +128,7 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
 def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:
     """Write the requested reports and figures, print the paths of the files, and return the exit status."""
     folder = Path.cwd()
-    files: list[ReportFile] = [report.parse_report(text, folder) for text in arguments.output]
+    files: list[ReportFile] = [parse_report(text, folder) for text in arguments.output]
     report.check_writable(files)
     figures = None if arguments.plot is None else folder / arguments.plot
     if figures is not None:

@@ -214,7 +214,7 @@ def _check_references(settings: Settings) -> None:
 
 def _check_reference(settings: Settings, name: str) -> None:
     """Reject a reference that is the service under test."""
-    if (reference := settings.reference(name)) is None or settings.reference_url(name) == SELF:
+    if (reference := settings.reference(name)) is None or settings.is_own_reference(name):
         return
     if settings.given_reference(name) == IN_FILE and not settings.catalog.platform(name).against:
         raise ConfigurationError(

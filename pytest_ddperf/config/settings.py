@@ -129,6 +129,10 @@ class Settings:
             return url
         return self.catalog.platform(platform).against.get("url") or self.url(platform)
 
+    def is_own_reference(self, platform: str) -> bool:
+        """Whether a platform's server is its own reference, with a second service."""
+        return self.reference_url(platform) == SELF
+
     def reference(self, platform: str) -> Settings | None:
         """The settings of a platform's reference; None without one.
 
@@ -139,7 +143,7 @@ class Settings:
         if url is None:
             return None
         stands = self.catalog.platform(platform)
-        if url == SELF:
+        if self.is_own_reference(platform):
             url, own = self.url(platform), {"service": f"{self.value('service', platform)}_b"}
         else:
             own = dict(stands.against)

@@ -14,7 +14,8 @@ from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plugin.options import expand_bare_options
 from pytest_ddperf.report import github
-from pytest_ddperf.report.files import check_folder, check_writable, make, make_stored, parse_report
+from pytest_ddperf.report.files import check_folder, check_writable, make, make_stored
+from pytest_ddperf.report.formats import parse_report
 from pytest_ddperf.report.gather import (
     add_run,
     extract_run_facts,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.results import Results, RunFacts
     from pytest_ddperf.plugin.session import BenchSession
-    from pytest_ddperf.report.files import ReportFile
+    from pytest_ddperf.report.formats import ReportFile
 
 
 _OTHER_TASKS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines.store import BaselineStore
-from pytest_ddperf.config.options import SELF
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
 from pytest_ddperf.deepdetect.url import THIS_HOST
@@ -189,7 +188,7 @@ def create_plans(settings: Settings) -> tuple[dict[str, PlatformPlan], list[str]
             recorded=store.recorded_cells(platform) if mode == "accepted" else None,
             load_requests=settings.value("load-requests", platform),
             against=None if (reference := settings.reference(platform)) is None else reference.server_options(platform),
-            is_self=settings.reference_url(platform) == SELF,
+            is_self=settings.is_own_reference(platform),
             max_pairs=settings.value("max-pairs"),
             seed=seed,
         )

@@ -15,20 +15,8 @@ from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots import api
-from pytest_ddperf.report.files import (
-    BY_ENDING,
-    BY_PREFIX,
-    ERASE_LINE,
-    Made,
-    ReportFile,
-    check_folder,
-    check_writable,
-    figures_dir,
-    make,
-    parse_report,
-    show_progress,
-    write,
-)
+from pytest_ddperf.report.files import ERASE_LINE, Made, check_folder, check_writable, make, show_progress, write
+from pytest_ddperf.report.formats import BY_ENDING, BY_PREFIX, ReportFile, figures_dir, parse_report
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import Creep, Outcome
 from pytest_ddperf.plots.draw import dispatch, parallel
 from pytest_ddperf.report import markdown
-from pytest_ddperf.report.files import parse_report, write
+from pytest_ddperf.report.files import write
+from pytest_ddperf.report.formats import parse_report
 from pytest_ddperf.report.markdown import Figures
 from pytest_ddperf.report.markdown_escape import escape_inline
 from pytest_ddperf.report.markdown_tables import render_table
