@@ -110,7 +110,7 @@ _FASTEST, _FASTEST_VARIANCE = 1.267, 0.416
 """How far the fastest of six standard normal draws is below their mean, and its variance (David and Nagaraja 2003)."""
 
 _COARSEST = math.log(10.0)
-"""The coarsest resolution that is stated: ten times as slow. Nothing that is worth measuring gets slower by more."""
+"""The largest limit and resolution: ten times as slow. By more than that nothing gets slower by chance."""
 
 _MOST = 700.0  # logarithms beyond this overflow a float
 
@@ -303,7 +303,7 @@ class _Gate:
         fastest = min(subject.values) - base - removed
         is_last = rounds >= MAX_ROUNDS
         chance = (FALSE_ALARM if suite.is_small else SUITE_FALSE_ALARM)[kind]
-        reach = noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0]
+        reach = min(noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0], _COARSEST)
         limit = self.limit if moved > 0 else max(self.limit, reach)
         every_round = fastest > self.limit / 2 + EPSILON
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond

@@ -134,7 +134,7 @@ class InProcess:
     info = Info()
     current_service = None
 
-    def __init__(self, options, say, surroundings, in_flight):
+    def __init__(self, options, say, surroundings, in_flight, *, locks):
         self._services = {}
 
     def open(self, wait_s=0.0):

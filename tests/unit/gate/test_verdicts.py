@@ -179,6 +179,14 @@ def test_what_the_gate_can_resolve_is_reported_and_coarser_than_the_tolerance_wh
     assert f"resolution {noisy.resolution:.1%}" in noisy.reason
 
 
+def test_a_limit_is_at_most_ten_times_as_slow_however_uncertain_the_noise_is() -> None:
+    noisy = judge([Cell([[11.2] * 5, [13.0] * 5], 10.0)], 0.1)[0]
+    slow = judge([Cell([[120.0] * 5, [150.0] * 5, [135.0] * 5], 10.0)], 0.1)[0]
+
+    assert (noisy.outcome, noisy.limit) == ("remeasure", pytest.approx(9.0))
+    assert slow.outcome == "regressed"
+
+
 def test_no_resolution_is_stated_where_nothing_shows_the_noise() -> None:
     passes = [10.0, 10.1, 10.0, 10.2, 10.1]
     few = [Cell([passes], 10.0)] * 7
