@@ -220,8 +220,6 @@ class Suite:
         self._expected = median(total for total, _ in known) if known else 0.0
         self._expected_degrees = median(degrees for _, degrees in known) if known else 0.0
         self._noisier = self._compare_passes(subjects)
-        fastest = sorted(subject.fastest - self._offset(subject) for subject in subjects)
-        self._fastest = fastest[len(subjects) // 5]
 
     @property
     def is_small(self) -> bool:
@@ -356,7 +354,8 @@ class Suite:
         shift, shifts = noise.shift, self._shifts
         if abs(shift) <= self._limit + EPSILON:
             return 0
-        if shift > 0 and self._fastest <= self._limit / 2 + EPSILON:
+        fastest = sorted(one.fastest - self._offset(one) for one in self.subjects.values())
+        if shift > 0 and fastest[len(fastest) // 5] <= self._limit / 2 + EPSILON:
             return 0  # a fifth of the cells or more did not shift, or not in all of their rounds: no other clock
         others = self._crowd.others(subject.first)
         variance, degrees = SHIFT_PRIOR_SD**2, others.degrees

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections import defaultdict
 from dataclasses import replace
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,7 @@ class Judge:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
         suite[nodeid] = verdicts.prepare(cell)
-        newest = list(suite.values())[-FELLOWS:]
+        newest = [*islice(reversed(suite.values()), FELLOWS)][::-1]
         (verdict,) = verdicts.judge_some(newest, [len(newest) - 1], self._plan.tolerance)
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
