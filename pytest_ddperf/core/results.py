@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.records import AGAINST, FAILING, Baseline, Outcome, Unavailable
@@ -51,19 +51,6 @@ class _Judged(Protocol):
 
     @property
     def outcome(self) -> Outcome: ...
-
-
-class _Compared(Protocol):
-    """A cell with the figures that decided its verdict."""
-
-    @property
-    def change(self) -> float | None: ...
-
-    @property
-    def tolerance(self) -> float | None: ...
-
-    @property
-    def limit(self) -> float | None: ...
 
 
 Judged = TypeVar("Judged", bound=_Judged)
@@ -291,7 +278,11 @@ class Trend:
     nights: tuple[TrendNight, ...]
 
 
-def format_decided(cell: _Compared) -> str:
+Decided: TypeAlias = "CellRecord | Result"
+"""A cell with the figures that decided its verdict."""
+
+
+def format_decided(cell: Decided) -> str:
     """Format the change that decided a cell's verdict, so that it never looks like its tolerance or limit; "" for none.
 
     Args:

@@ -6,7 +6,7 @@ import textwrap
 import unicodedata
 from collections import Counter
 from statistics import median
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey
-    from pytest_ddperf.core.results import Result, Results
+    from pytest_ddperf.core.results import Decided, Result, Results
 
 GREEN = (Outcome.OK, Outcome.IMPROVED)
 
@@ -97,39 +97,20 @@ def explain_verdict(cell: Result, length: int) -> str:
     return " ".join(part for part in (said, *(f"Note: {join_lines(note)}." for note in cell.notes)) if part)
 
 
-class _Decided(Protocol):
-    """A cell with the figures that decided its verdict."""
-
-    @property
-    def outcome(self) -> Outcome | None: ...
-
-    @property
-    def change(self) -> float | None: ...
-
-    @property
-    def tolerance(self) -> float | None: ...
-
-    @property
-    def limit(self) -> float | None: ...
-
-    @property
-    def shift_removed(self) -> float: ...
-
-
-def format_limit(cell: _Decided) -> str:
+def format_limit(cell: Decided) -> str:
     """Format the limit with which a cell's change was compared; "" if it was not compared with one."""
     if cell.change is None or cell.limit is None or cell.outcome in {Outcome.IMPROVED, Outcome.NEW}:
         return ""
     return format_change(cell.limit, cell.change)
 
 
-def format_removed(cell: _Decided) -> str:
+def format_removed(cell: Decided) -> str:
     """State the common shift that was removed from a cell's change: `common shift of +4.2 % removed`; "" for none."""
     removed = format_change(cell.shift_removed)
     return "" if removed == format_change(0.0) else f"common shift of {removed} removed"
 
 
-def format_decision(cell: _Decided) -> str:
+def format_decision(cell: Decided) -> str:
     """Format the change that decided with what it was compared: `+30.0 % (limit +12.1 %)`; "" without a baseline."""
     limit = format_limit(cell)
     parts = [part for part in (limit and f"limit {limit}", format_removed(cell)) if part]
