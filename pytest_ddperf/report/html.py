@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
 
+GENERATOR = f"pytest-ddperf {__version__}"
+"""What made a page."""
+
 _SCRIPTS = ("data.js", "plot.js", "hover.js", "controls.js", "table.js")
 """Scripts of the page in order: each uses only those before it."""
 
@@ -46,13 +49,10 @@ def render_page(results: Results, trends: Sequence[Trend], home: str = "") -> st
         trends: histories of cells.
         home: URL of the page of all platforms, for a link; "" for none.
     """
-    css, js = read_asset("page.css"), _script()
-    return Template(read_asset("page.html")).substitute(
-        policy=render_policy(css, js),
+    js = _script()
+    body = Template(read_asset("page.html")).substitute(
         home=f'<nav><a href="{escape(home)}">All platforms</a></nav>' if home else "",
-        generator=f"pytest-ddperf {__version__}",
-        title=escape(_title(results)),
-        css=css,
+        generator=GENERATOR,
         js=js,
         run=_run(results),
         attention=_attention(results, trends),
@@ -61,6 +61,26 @@ def render_page(results: Results, trends: Sequence[Trend], home: str = "") -> st
             f'<p class="note">{_text(said)}</p>' for said in (*phrases.collect_notes(results), *results.warnings)
         ),
         data=embed_json(page_data.build_page_data(results, trends)),
+    )
+    return render_document(_title(results), body, read_asset("page.css"), js)
+
+
+def render_document(title: str, body: str, css: str, js: str = "") -> str:
+    """Render a whole page, with a content security policy that allows only its own style sheet and script.
+
+    Args:
+        title: its title, plain text.
+        body: HTML of the body, which contains the script.
+        css: the style sheet.
+        js: the script; "" for none.
+    """
+    script = f"script-src '{_hash(js)}'; " if js else ""
+    return Template(read_asset("document.html")).substitute(
+        policy=f"default-src 'none'; {script}style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'",
+        generator=GENERATOR,
+        title=escape(title),
+        css=css,
+        body=body,
     )
 
 
@@ -87,12 +107,6 @@ def read_asset(name: str) -> str:
 def _script() -> str:
     """Join the scripts in one function scope."""
     return f'"use strict";\n(() => {{\n{"".join(read_asset(name) for name in _SCRIPTS)}}})();\n'
-
-
-def render_policy(css: str, js: str = "") -> str:
-    """Render a content security policy that allows only this style sheet and this script."""
-    script = f"script-src '{_hash(js)}'; " if js else ""
-    return f"default-src 'none'; {script}style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
 
 
 def _hash(text: str) -> str:

@@ -14,7 +14,6 @@ from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pytest_ddperf import __version__
 from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.core.records import FAILING
 from pytest_ddperf.core.results import SEVERITY
@@ -205,7 +204,6 @@ def render_index(tiles: Sequence[Tile]) -> str:
     Args:
         tiles: the platforms in order, at least one.
     """
-    css = html.read_asset("page.css") + html.read_asset("site.css")
     newest = max(tile.started for tile in tiles)
     red = [tile for tile in tiles if tile.red]
     doubtful = [tile for tile in tiles if tile.list_doubts(newest)]
@@ -214,14 +212,13 @@ def render_index(tiles: Sequence[Tile]) -> str:
     lines = [_line("red" if red else "green", finding, [f"{_link(one)} ({count_cells(one.red)})" for one in red])]
     if doubtful:
         lines.append(_line("amber", f"{len(doubtful)} without a new complete run", map(_link, doubtful)))
-    return Template(html.read_asset("site.html")).substitute(
-        policy=html.render_policy(css),
-        generator=f"pytest-ddperf {__version__}",
-        title=f"{finding} - DeepDetect performance",
-        css=css,
+    body = Template(html.read_asset("site.html")).substitute(
+        generator=html.GENERATOR,
         finding="\n".join(lines),
         tiles="\n".join(_tile(tile, newest) for tile in tiles),
     )
+    css = html.read_asset("page.css") + html.read_asset("site.css")
+    return html.render_document(f"{finding} - DeepDetect performance", body, css)
 
 
 def _line(colour: str, finding: str, links: Iterable[str]) -> str:
