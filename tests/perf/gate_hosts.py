@@ -35,6 +35,9 @@ VALUES: dict[str, tuple[object, ...]] = {
 COMBINATIONS = 60
 """Fewest combinations, besides the special ones."""
 
+SEED = 2
+"""The rule was set by looking at runs of seed 1."""
+
 LASTING_FROM = 9
 """Cells from which a bias that no round redraws can be known; with fewer it is an assumption that there is none."""
 
@@ -167,7 +170,7 @@ class Score:
     passes: int = 0
 
 
-def score(combination: Combination, runs: int, tries: int, seed: int = 1) -> Score:
+def score(combination: Combination, runs: int, tries: int, seed: int = SEED) -> Score:
     """Simulate a combination."""
     random = np.random.default_rng([seed, *str(combination).encode()])
     total, tolerance = Score(), combination.tolerance
