@@ -210,25 +210,23 @@ class Suite:
         sigmas = [subject.pass_sigma for subject in subjects if subject.pass_sigma is not None]
         self._sigma = median(sigmas) if sigmas else 0.0
         self._passes = self._sigma**2 * round_variance(median_high([subject.passes for subject in subjects]))
-        references = [subject.reference for subject in subjects]
-        self._reading = median(reference.reading_variance for reference in references)
+        self._reading = median(subject.reference.reading_variance for subject in subjects)
         self._now = pool_variances([subject.later for subject in subjects])
-        self._then = pool_variances([(one.rounds_variance, one.rounds_degrees) for one in references])
-        known = [
-            (one.variance * (1 + one.centre_weight), one.degrees) for one in references if one.variance is not None
-        ]
+        runs = [subject.reference for subject in subjects if subject.reference.passes]
+        self._then = pool_variances([(one.rounds_variance, one.rounds_degrees) for one in runs])
+        known = [(one.variance * (1 + one.centre_weight), one.degrees) for one in runs if one.variance is not None]
         self._expected = median(total for total, _ in known) if known else 0.0
         self._expected_degrees = median(degrees for _, degrees in known) if known else 0.0
-        self._noisier = self._compare_passes(subjects)
+        self._noisier = self._compare_passes(runs)
 
     @property
     def is_small(self) -> bool:
         """Whether there are too few cells for a common shift and a spread."""
         return len(self.subjects) < SUITE_FROM
 
-    def _compare_passes(self, subjects: Sequence[Subject]) -> float:
-        """Return by how much more (in variance) passes scatter than in the baseline, 1 if not significantly."""
-        then = [subject.reference.pass_variance for subject in subjects if subject.reference.pass_variance]
+    def _compare_passes(self, runs: Sequence[Reference]) -> float:
+        """Return by how much more (in variance) passes scatter than in these runs, 1 if not significantly."""
+        then = [one.pass_variance for one in runs if one.pass_variance]
         if not then:
             return 1.0
         # two degrees of freedom of three passes in each cell

@@ -254,15 +254,20 @@ def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
     kept = ordered[tail : count - tail]
     centre = sum(kept) / len(kept)
     middle = (sum(kept) + tail * (kept[0] + kept[-1])) / count
-    squares = sum((value - middle) ** 2 for value in kept)
-    squares += tail * ((kept[0] - middle) ** 2 + (kept[-1] - middle) ** 2)
+    squares = _squares(kept, middle) + tail * ((kept[0] - middle) ** 2 + (kept[-1] - middle) ** 2)
     variance = squares / max(1, count - 1) / _pulled_in_variance(tail / count)
     for _ in range(_CLIPPINGS):
         reach = _CLIP * math.sqrt(variance) + EPSILON
         kept = ordered[bisect_left(ordered, centre - reach) : bisect_right(ordered, centre + reach)]
         centre = sum(kept) / len(kept)
-        variance = sum((value - centre) ** 2 for value in kept) / max(1, len(kept) - 1) / _CLIPPED_VARIANCE
+        variance = _squares(kept, centre) / max(1, len(kept) - 1) / _CLIPPED_VARIANCE
     return Bulk(centre, variance, len(kept))
+
+
+def _squares(values: Sequence[float], centre: float) -> float:
+    """Return the sum of the squared differences from a centre."""
+    off = [value - centre for value in values]
+    return sum(map(mul, off, off))
 
 
 @functools.cache

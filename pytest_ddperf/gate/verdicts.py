@@ -269,10 +269,10 @@ def _values(cell: Cell) -> list[float]:
 
 def _suite(kind: str, prepared: Sequence[Prepared], limit: float) -> Suite:
     """Build the suite of the cells with one kind of baseline."""
-    group = {place: one for place, one in enumerate(prepared) if one.kind == kind}
     if kind == PUBLISHED:
-        found = {place: one.subject for place, one in group.items() if one.subject is not None}
+        found = {place: one.subject for place, one in enumerate(prepared) if one.subject is not None}
         return Suite(kind, found, None, limit)
+    group = {place: one for place, one in enumerate(prepared) if one.kind == kind}
     passes = sorted(one.passes for one in group.values())[len(group) // 2]
     held, shifts = build_references([one.held for one in group.values() if isinstance(one.held, list)], passes)
     subjects = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Baseline, CellRecord, Clock
 from pytest_ddperf.core.scenarios import describe_scenario
-from pytest_ddperf.core.service_parameters import TENSORRT
+from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
 from pytest_ddperf.gate.fixed_batch import find_equal_times
 from pytest_ddperf.models.folder import digests
 from pytest_ddperf.runner.judge import Judge, classify_failure
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
+    from pytest_ddperf.core.records import CellKey, Conditions, Measurement, ServerFacts
+    from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.deepdetect.protocol import ServiceInfo
     from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.runner.plan import PlatformPlan
@@ -38,13 +39,12 @@ class CellRecords:
     Attributes:
         facts: facts of its server; None until it was opened.
         services: the service that was measured last, by network.
-        conditions: `PlatformPlan.conditions`; all cells of a service share one object.
     """
 
     def __init__(self, plan: PlatformPlan, networks: Mapping[str, Network], say: Callable[[str], None]) -> None:
         self.facts: ServerFacts | None = None
         self.services: dict[str, OpenService] = {}
-        self.conditions = functools.cache(plan.conditions)
+        self._conditions = functools.cache(plan.conditions)
         self._plan = plan
         self._networks = networks
         self._say = say
@@ -53,6 +53,20 @@ class CellRecords:
         self._new_version = ""
         self._fixed_batch_notes: dict[str, str] = {}
         self._requests_ms = defaultdict[str, dict[int, list[list[float]]]](dict)
+
+    def conditions(
+        self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int
+    ) -> Conditions:
+        """Return the conditions of a cell, which share one object for as many cells as possible.
+
+        Args:
+            service: its service.
+            image_route: how images get to the server.
+            scenario: its scenario under load; None for plain latency.
+            batch_size: images per request.
+        """
+        is_one_batch = batch_size > 1 and service.mllib.lower() == TORCH
+        return self._conditions(service, image_route, scenario, batch_size if is_one_batch else None)
 
     def update_facts(self, facts: ServerFacts) -> None:
         """Record what the server reports about itself; another version is noted in later records."""

@@ -42,7 +42,7 @@ _SHIFTED = "the platform as a whole became slower, so this is one change, not on
 _NOT_ACCEPTED = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
 
 FELLOWS = 128
-"""Maximum number of cells judged together, the newest ones: more do not improve a suite's centre and spread."""
+"""Maximum number of cells judged together: more do not improve a suite's centre and spread."""
 
 
 class Judge:
@@ -70,8 +70,8 @@ class Judge:
             choice: why its backend was chosen; it replaces the note that the published table is of another backend.
         """
         suite = self._suites[measurement.key.scenario[:1]]
-        suite.pop(nodeid, None)  # a cell that is measured again is the newest
         if measurement.invalid:
+            suite.pop(nodeid, None)
             self._pairs.pop(nodeid, None)
             return CellRecord(
                 key=measurement.key,
@@ -95,8 +95,8 @@ class Judge:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
         suite[nodeid] = verdicts.prepare(cell)
-        newest = [*islice(reversed(suite.values()), FELLOWS)][::-1]
-        (verdict,) = verdicts.judge_some(newest, [len(newest) - 1], self._plan.tolerance)
+        fellows, place = _find_fellows(suite, nodeid)
+        (verdict,) = verdicts.judge_some(fellows, [place], self._plan.tolerance)
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
         if rounds < least_rounds and outcome is not Outcome.REMEASURE:
@@ -200,6 +200,16 @@ class Judge:
             f"{network.id} was measured with images of {now.width}x{now.height}, so it is not compared with the table "
             f"made at {network.width}x{network.height}"
         )
+
+
+def _find_fellows(suite: Mapping[str, verdicts.Prepared], nodeid: str) -> tuple[list[verdicts.Prepared], int]:
+    """Return a cell with those first measured shortly before and after it, and its index among them.
+
+    The newest cells of a large suite may all be measured again, because their first round was slow.
+    """
+    later = next(count for count, name in enumerate(reversed(suite)) if name == nodeid)
+    first = max(0, later - FELLOWS // 2)
+    return [*islice(reversed(suite.values()), first, first + FELLOWS)], later - first
 
 
 def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

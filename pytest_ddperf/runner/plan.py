@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
-from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
+from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.deepdetect.url import THIS_HOST
 from pytest_ddperf.gate.pairs import MAX_PAIRS
 from pytest_ddperf.history.nights import read_nights
@@ -90,7 +90,7 @@ class PlatformPlan:
         return replace(self, platform=platform, server=self.against, against=None, is_self=False, tune=False)
 
     def conditions(
-        self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int
+        self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int | None
     ) -> Conditions:
         """Return the conditions of a service's cells; `measure_cell` replaces the clock by the gated one.
 
@@ -98,7 +98,7 @@ class PlatformPlan:
             service: the measured service.
             image_route: how images get to the server.
             scenario: the scenario of a cell under load; None for plain latency.
-            batch_size: images per request.
+            batch_size: images per request, where the backend runs each request as one batch; else None.
         """
         parameters = self.server.of(service.model).parameters.restrict_to(service.mllib)
         return Conditions(
@@ -114,7 +114,7 @@ class PlatformPlan:
             requests=None if scenario is None else scenario.requests(self.load_requests),
             template=service.template,
             settings=parameters.settings(created=service.created, gpu=service.gpu, under_load=scenario is not None),
-            run_as=f"one batch of {batch_size}" if parameters.mllib == TORCH and batch_size > 1 else "",
+            run_as="" if batch_size is None else f"one batch of {batch_size}",
         )
 
     def remarks(self, model: str, conditions: Conditions) -> list[str]:

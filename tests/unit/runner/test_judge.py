@@ -172,6 +172,19 @@ def test_the_cells_before_it_tell_how_far_the_platform_is_off() -> None:
     assert records[-1].suite_shift == pytest.approx(0.04, abs=0.01)
 
 
+def test_cells_that_were_measured_again_do_not_stand_for_a_large_suite() -> None:
+    cells = [key(size) for size in range(1, 301)]
+    judge = judge_of(*cells, baseline=recorded())
+    slow_at_first = cells[::2]
+    for cell in cells:
+        verdict(judge, measurement(56.0 if cell in slow_at_first else 50.0, cell=cell))
+    for cell in slow_at_first[1:]:
+        verdict(judge, measurement(56.0, 50.0, 50.0, cell=cell))
+    slower = verdict(judge, measurement(*[56.0] * 6, cell=slow_at_first[0]))
+    assert slower.suite_shift == pytest.approx(0.0, abs=0.01)
+    assert slower.outcome is Outcome.REGRESSED
+
+
 def test_a_cell_without_a_baseline_is_new() -> None:
     record = verdict(judge_of(), measurement(50.0))
     assert record.outcome is Outcome.NEW
