@@ -7,10 +7,10 @@ Each suite is a `pytest` run of 4 cells with `--ddperf-against` on two embedded 
 resumes, and prints the figures of stored runs without measuring them again. About an hour on two cores:
 
 - aa: two equal servers beside the load. At most 3 of 60 suites may be red, and 2 % of 1,000 suites whose rounds are
-  drawn from those measured and judged as the product does. For comparison, plain runs against one recording each.
+  drawn from those measured and judged as the product does. For comparison, plain runs of 15 passes against a recording.
 - power: one server does 5, 10 and 20 % more work (`ddperf serve --slow`), beside the load and without it.
 - passes: the smallest change that is found in 80 % of cases at a false alarm rate of 1 %: in 15 pairs, it must be at
-  most half of that of 15 recorded and 15 measured passes. Drawn from the pairs measured for `aa`.
+  most half of that of 15 recorded and 15 measured passes. Drawn from the pairs and the plain runs of `aa`.
 - time: what the first round of pairs takes, at most 10 % more than two plain cells of as many passes with
   `--ddperf-recreate`; and each further round.
 """
@@ -208,11 +208,17 @@ def measure_plain(folder: Path, number: int) -> dict[str, Any]:
 
     def run(name: str, *options: str) -> dict[str, Any]:
         benchmarks = measure(
-            project, f"--ddperf-tolerance={TOLERANCE:%}", *options, against=False, load=f"{project.name}-{name}"
+            project,
+            f"--ddperf-tolerance={TOLERANCE:%}",
+            f"--ddperf-npasses={PASSES}",
+            *options,
+            against=False,
+            load=f"{project.name}-{name}",
         )
         verdicts = [one["extra_info"]["verdict"] for one in benchmarks]
         print(f"{project.name}: {name}: {describe(Counter(verdicts))}", flush=True)
-        return {"verdicts": verdicts}
+        passes_s = {one["param"]: one["stats"]["data"][:PASSES] for one in benchmarks}
+        return {"verdicts": verdicts, "passes_s": passes_s}
 
     measure_once(project / "recording.json", lambda: run("recording", "--ddperf-update-baselines=all"))
     return measure_once(project / f"plain-{number}.json", lambda: run(f"plain-{number}"))
@@ -264,29 +270,27 @@ def smallest_change(draw: Callable[[np.random.Generator], float]) -> float:
     return math.expm1(np.quantile(drawn, 1 - FALSE_ALARM) - np.quantile(drawn, 1 - FOUND))
 
 
-def show_passes(suites: Sequence[Mapping[str, Any]]) -> None:
+def show_passes(folder: Path, suites: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> None:
     """Print the smallest change that pairs, and passes of two runs, find."""
+    plain = [measure_plain(folder, number) for number in range(arguments.plain)]
+    if len(plain) < 2:
+        return
     print(
         f"\nSmallest change found in {FOUND:.0%} of cases at {FALSE_ALARM:.0%} false alarms, beside the load, "
         f"{DRAWS} draws each"
     )
     shares = []
     for name, pool in gather_rounds(suites).items():
-        # as recorded in one run and measured in another: two rounds that followed each other
-        cells = [suite["cells"][name] for suite in suites if len(suite["cells"][name]["new_ms"]) > 1]
-        if len(cells) < 2:
-            print(f"  {name}: only {len(cells)} suites have two rounds")
-            continue
+        blocks = [round_statistic(one["passes_s"][name]) for one in plain]  # of the first round of each run
         in_pairs = smallest_change(lambda random, pool=pool: _draw_pairs(pool, random))  # type: ignore[misc]
-        apart = smallest_change(lambda random, cells=cells: _draw_passes(cells, random))  # type: ignore[misc]
+        apart = smallest_change(lambda random, blocks=blocks: _draw_runs(blocks, random))  # type: ignore[misc]
         shares.append(in_pairs / apart)
         print(
             f"  {name:28} {PASSES} pairs {in_pairs:6.1%}, {PASSES} recorded and {PASSES} measured passes {apart:6.1%}: "
-            f"{in_pairs / apart:.2f} of it (from {len(pool)} rounds and {len(cells)} suites)"
+            f"{in_pairs / apart:.2f} of it (from {len(pool)} rounds and {len(plain)} runs)"
         )
-    if shares:
-        share = math.exp(statistics.fmean(map(math.log, shares)))
-        print(f"  geometric mean: {share:.2f} of it {limit(share <= 1 / 2, 'at most 0.50')}")
+    share = math.exp(statistics.fmean(map(math.log, shares)))
+    print(f"  geometric mean: {share:.2f} of it {limit(share <= 1 / 2, 'at most 0.50')}")
 
 
 def _draw_pairs(pool: Array, random: np.random.Generator) -> float:
@@ -294,14 +298,9 @@ def _draw_pairs(pool: Array, random: np.random.Generator) -> float:
     return hodges_lehmann(rounds.ravel()[:PASSES])
 
 
-def _draw_passes(cells: Sequence[Mapping[str, Any]], random: np.random.Generator) -> float:
-    recorded, measured = random.choice(len(cells), size=2, replace=False)
-    before, now = cells[recorded]["reference_ms"], cells[measured]["new_ms"]
-    return round_statistic(_first(now)) - round_statistic(_first(before))
-
-
-def _first(rounds: Sequence[Sequence[float]]) -> list[float]:
-    return [ms for one in rounds for ms in one][:PASSES]
+def _draw_runs(blocks: Sequence[float], random: np.random.Generator) -> float:
+    recorded, measured = random.choice(len(blocks), size=2, replace=False)
+    return float(blocks[measured] - blocks[recorded])
 
 
 def show_time(folder: Path, arguments: argparse.Namespace) -> None:
@@ -364,7 +363,7 @@ def main() -> None:
         if suites:
             show_resampled_power(suites, arguments)
     if "passes" in parts:
-        show_passes(suites)
+        show_passes(folder, suites, arguments)
     if "time" in parts:
         show_time(folder, arguments)
 
