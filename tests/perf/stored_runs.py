@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 BURSTS = """
-import random, sys, time
-chance = random.Random(sys.argv[1])
-while True:
+import os, random, sys, time
+chance, parent = random.Random(sys.argv[1]), os.getppid()
+while os.getppid() == parent:
     time.sleep(chance.expovariate(1 / 3))
     end = time.monotonic() + chance.expovariate(1 / 3)
     while time.monotonic() < end:
         pass
 """
-"""A load on one core: bursts and pauses of 3 s on average."""
+"""A load on one core: bursts and pauses of 3 s on average. It also ends if its parent is killed."""
 
 TEST = "def test_predict(ddperf):\n    ddperf.measure()\n"
 
