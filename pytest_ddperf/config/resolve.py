@@ -164,7 +164,7 @@ def _check_servers(settings: Settings) -> None:
         )
 
 
-_NOT_IN_PAIRS = {
+NOT_IN_PAIRS = {
     "accept": "such a run is not a night that others are compared with",
     "update-baselines": "such a run records no baseline: record one without --ddperf-against",
     "baseline": "the reference replaces the baseline",
@@ -175,6 +175,9 @@ _NOT_IN_PAIRS = {
     "max-passes": "a round has 8 pairs; --ddperf-max-pairs limits their number",
 }
 """Options that do not fit --ddperf-against, and why."""
+
+ONLY_IN_PAIRS = ("max-pairs", "pair-seed")
+"""Options that need --ddperf-against."""
 
 _ALWAYS_REFUSED = ("accept", "update-baselines")
 
@@ -187,14 +190,14 @@ def _check_references(settings: Settings) -> None:
     """
     urls = cast("Mapping[str, str]", settings.value("against"))
     if not urls:
-        for name in ("max-pairs", "pair-seed"):
+        for name in ONLY_IN_PAIRS:
             if settings.was_typed(name):
                 raise ConfigurationError(
                     f"--ddperf-{name}={settings.value(name)} applies only to measurements in pairs; add "
                     "--ddperf-against=URL, or omit the option."
                 )
         return
-    for name, why in _NOT_IN_PAIRS.items():
+    for name, why in NOT_IN_PAIRS.items():
         if settings.was_typed(name) or (name in _ALWAYS_REFUSED and settings.value(name)):
             raise ConfigurationError(f"--ddperf-against and --ddperf-{name} exclude each other: {why}.")
     named = [settings.catalog.platform(name).id for name in urls if name]

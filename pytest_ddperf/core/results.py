@@ -88,6 +88,9 @@ class Result:
         shift_removed: `CellRecord.shift_removed` of its record.
         platform_shifted: `CellRecord.platform_shifted` of its record.
         creep: `CellRecord.creep` of its record.
+        interval: `CellRecord.interval` of its record.
+        pairs: number of pairs measured; 0 for a cell that was not measured in pairs.
+        seed: seed of the order within the pairs; None for a cell that was not measured in pairs.
     """
 
     key: CellKey
@@ -116,6 +119,9 @@ class Result:
     platform_shifted: bool = False
     creep: Creep | None = None
     stored_ms: float | None = None
+    interval: tuple[float, float] | None = None
+    pairs: int = 0
+    seed: int | None = None
 
     @property
     def reference(self) -> str:
@@ -389,6 +395,9 @@ def join_cell(
         shift_removed=record.shift_removed,
         platform_shifted=record.platform_shifted,
         creep=record.creep,
+        interval=record.interval,
+        pairs=record.pairs,
+        seed=None if measurement is None or measurement.against is None else measurement.against.seed,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.plots.describe import (
+    against,
     against_baseline,
     cost,
     efficiency,
@@ -76,6 +77,7 @@ def describe(results: Results, trends: Sequence[Trend], platforms: Sequence[str]
     charts |= efficiency.efficiency_charts(plain, platforms)
     for platform in platforms:
         charts |= load.load_charts(results, platform)
+    charts |= against.against_charts(results, platforms)
     charts |= against_baseline.against_baseline_charts(results, platforms)
     return {**charts, **history.trend_charts(results.catalog, trends, platforms)}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.config.options import BY_NAME, IN_FILE, OPTIONS, SELF
 from pytest_ddperf.config.own_models import is_folder_name
+from pytest_ddperf.config.resolve import NOT_IN_PAIRS, ONLY_IN_PAIRS
 from pytest_ddperf.config.settings import Origin
 from pytest_ddperf.deepdetect.url import format_display_url
 
@@ -53,15 +54,19 @@ def build_command(
     file, colons, name = nodeid.partition("::")
     test = f"{os.path.relpath(rootdir / file, settings.cwd)}{colons}{name}"
     typed = [option for option in OPTIONS if _outside_files(settings, option.name)]
+    is_paired = settings.reference_url(key.platform) is not None
+    unfit = _MATRIX | _OF_THE_RUN | set(NOT_IN_PAIRS if is_paired else ONLY_IN_PAIRS)
     before, options = [], [f"{platform_flag}={key.platform}"]
     for option in typed:
-        if option.name in _MATRIX | _OF_THE_RUN:
+        if option.name in unfit:
             continue
         if option.name == "url":
             options.append(f"{option.flag}={format_display_url(settings.url(key.platform))}")
         elif option.name == "against":
             if (given := settings.given_reference(key.platform)) is not None:
                 options.append(f"{option.flag}={given if given in {SELF, IN_FILE} else format_display_url(given)}")
+            elif settings.given["against"].origin is Origin.ENVIRONMENT:  # it names other platforms only
+                before.append(f"{option.variable}=")
         elif option.metavar is not None:
             options.append(f"{option.flag}={settings.given[option.name].text}")
         elif settings.given[option.name].value:

@@ -21,13 +21,21 @@ from pytest_ddperf.baselines.recordings import (
     unavailable_cells,
 )
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
-from pytest_ddperf.core.records import CellKey, Conditions, Creep, Outcome, ServerFacts
+from pytest_ddperf.core.records import AGAINST, CellKey, Conditions, Creep, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
 from pytest_ddperf.history.run_file import get_commit_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+
+class _Pairs(msgspec.Struct):
+    """A measurement in pairs."""
+
+    pairs: int
+    interval: tuple[float, float] | None = None
+    seed: int | None = None
 
 
 class _ExtraInfo(msgspec.Struct):
@@ -53,6 +61,7 @@ class _ExtraInfo(msgspec.Struct):
     recorded: str = ""
     server: ServerFacts | None = None
     load: LoadSummary | None = None
+    against: _Pairs | None = None
 
 
 class _Stats(msgspec.Struct):
@@ -103,6 +112,7 @@ def _result(one: _Benchmark) -> Result:
     return Result(
         CellKey(info.platform, info.model, info.batch_size, info.scenario),
         baseline_ms=info.baseline_ms_per_image,
+        baseline_kind="" if info.against is None else AGAINST,
         baseline_source=info.baseline_source or "",
         now_ms=median_ms if info.verdict is None else info.ms_per_image or None,
         change=info.change,
@@ -117,6 +127,9 @@ def _result(one: _Benchmark) -> Result:
         shift_removed=info.shift_removed,
         platform_shifted=info.platform_shifted,
         creep=info.creep,
+        interval=None if info.against is None else info.against.interval,
+        pairs=0 if info.against is None else info.against.pairs,
+        seed=None if info.against is None else info.against.seed,
     )
 
 

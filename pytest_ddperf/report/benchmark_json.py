@@ -80,6 +80,7 @@ def build_judged_info(cell: Result) -> dict[str, Any]:
         **({} if cell.creep is None else {"creep": msgspec.to_builtins(cell.creep)}),
         "baseline_ms_per_image": cell.baseline_ms,
         "baseline_source": cell.baseline_source or None,
+        **({} if cell.seed is None else {"against": _describe_pairs(cell)}),
         **({} if load is None else {"load": {**msgspec.to_builtins(load), "kept_up": load.kept_up}}),
     }
 
@@ -101,7 +102,7 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
         info["telemetry"] = msgspec.to_builtins(measurement.telemetry)
         info["rounds"] = list_rounds(measurement)
         if measurement.against is not None:
-            info["against"] = _describe_reference(record, measurement, measurement.against)
+            info["against"] |= _describe_reference(measurement, measurement.against)
         info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}
         info["transform_ms_per_image"] = [
             [None if each.transform_ms is None else each.transform_ms / record.key.batch_size for each in one.passes]
@@ -112,13 +113,19 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
     return info
 
 
-def _describe_reference(record: CellRecord, measurement: Measurement, against: Against) -> dict[str, Any]:
-    """Build what `extra_info` contains of a measurement in pairs; builtins only."""
+def _describe_pairs(cell: Result) -> dict[str, Any]:
+    """Build what `extra_info` contains of the estimate from pairs; builtins only."""
     return {
-        "change": record.change,
-        "interval": None if record.interval is None else list(record.interval),
-        "pairs": record.pairs,
-        "seed": against.seed,
+        "change": cell.change,
+        "interval": None if cell.interval is None else list(cell.interval),
+        "pairs": cell.pairs,
+        "seed": cell.seed,
+    }
+
+
+def _describe_reference(measurement: Measurement, against: Against) -> dict[str, Any]:
+    """Build what `extra_info` contains of the reference of a measurement in pairs; builtins only."""
+    return {
         "server": msgspec.to_builtins(against.server),
         "service": against.service,
         "conditions": msgspec.to_builtins(against.conditions),

@@ -75,6 +75,12 @@ COLUMNS: Mapping[str, Column] = {
     "slower_since": Column("string", "", "the night since which a cell became slower night by night, ISO 8601"),
     "tolerance": Column("float64", _RELATIVE, "the largest change that passes"),
     "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
+    "interval_low": Column(
+        "float64", _RELATIVE, "lower end of the confidence interval of `change`; empty if not measured in pairs"
+    ),
+    "interval_high": Column("float64", _RELATIVE, "upper end"),
+    "pairs": Column("Int64", "", "pairs of passes of both servers; empty if not measured in pairs"),
+    "pair_seed": Column("Int64", "", "seed of the order within the pairs"),
     "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
     "unavailable": Column("bool", "", "whether the baseline marks it x (not measurable there)"),
     "baseline_kind": Column("string", "", "report, recorded, history or against"),
@@ -184,6 +190,7 @@ def replace_non_finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any sha
 def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
     """Return the values of `COLUMNS` for a cell and the run that judged it; None for an empty field."""
     server = None if run is None else run.servers.get(cell.key.platform)
+    interval_low, interval_high = cell.interval or (None, None)
     return {
         "platform": cell.key.platform,
         "model": cell.key.model,
@@ -200,6 +207,10 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "slower_since": None if cell.creep is None else cell.creep.since,
         "tolerance": cell.tolerance,
         "resolution": cell.resolution,
+        "interval_low": interval_low,
+        "interval_high": interval_high,
+        "pairs": cell.pairs or None,
+        "pair_seed": cell.seed,
         "images_per_second": cell.images_per_second,
         "unavailable": cell.unavailable,
         "baseline_kind": cell.baseline_kind or None,

@@ -33,12 +33,26 @@ def list_properties(record: CellRecord) -> list[tuple[str, str]]:
         "platform_shifted": "true" if record.platform_shifted else None,
         "slower_since": None if record.creep is None else record.creep.since,
         "resolution_percent": _percent(record.resolution),
+        **_pairs(record),
         "clock": None if measurement is None else str(measurement.conditions.clock),
         "rounds": None if measurement is None else str(len(measurement.rounds)),
         "server_version": None if server is None else server.version,
         **_load(record),
     }
     return [(name, value) for name, value in found.items() if value is not None]
+
+
+def _pairs(record: CellRecord) -> dict[str, str | None]:
+    """Return the properties of a cell that was measured in pairs."""
+    if record.measurement is None or record.measurement.against is None:
+        return {}
+    low, high = record.interval or (None, None)
+    return {
+        "interval_low_percent": _percent(low),
+        "interval_high_percent": _percent(high),
+        "pairs": str(record.pairs),
+        "pair_seed": str(record.measurement.against.seed),
+    }
 
 
 def _load(record: CellRecord) -> dict[str, str | None]:

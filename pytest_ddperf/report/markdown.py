@@ -225,8 +225,12 @@ def _platforms(results: Results, figures: Figures) -> list[str]:
         own = figures.of_platform(name)
         lines += [line for figure in own[:1] for line in (figures.image(figure), "")]
         lines += figures.folded(own[1:], "see linear plot")
-        against = [figure for figure in figures.names("against_baseline") if figure.endswith(f"/{name}")]
-        lines += figures.folded(against, "see the run against its baseline")
+        for family, summary in (
+            ("against", "see the server against its reference"),
+            ("against_baseline", "see the run against its baseline"),
+        ):
+            shown = [figure for figure in figures.names(family) if figure.endswith(f"/{name}")]
+            lines += figures.folded(shown, summary)
     return lines
 
 

@@ -8,10 +8,10 @@ from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.records import AGAINST, Outcome
 from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
 from pytest_ddperf.gate.statistics import EPSILON
-from pytest_ddperf.text import format_change
+from pytest_ddperf.text import format_change, format_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,10 +111,18 @@ def format_removed(cell: Decided) -> str:
 
 
 def format_decision(cell: Decided) -> str:
-    """Format the change that decided with what it was compared: `+30.0 % (limit +12.1 %)`; "" without a baseline."""
-    limit = format_limit(cell)
-    parts = [part for part in (limit and f"limit {limit}", format_removed(cell)) if part]
-    return f"{format_decided(cell)} ({', '.join(parts)})" if parts else format_decided(cell)
+    """Format the change that decided, with what it was compared or what it was measured from; "" without a baseline.
+
+    `+30.0 % (limit +12.1 %)`; in pairs `+30.0 % [+25.1, +35.2] (24 pairs)`.
+    """
+    limit, pairs = format_limit(cell), cell.pairs and cell.change is not None
+    parts = [
+        part for part in (limit and f"limit {limit}", format_removed(cell), pairs and f"{cell.pairs} pairs") if part
+    ]
+    words = [format_decided(cell)]
+    words += [] if cell.interval is None else [format_interval(cell.interval)]
+    words += [f"({', '.join(parts)})"] if parts else []
+    return " ".join(words)
 
 
 def describe_shift(platform: str, cells: Iterable[Result]) -> str:
@@ -169,6 +177,11 @@ REMEDY = (
 )
 """What to do about a coarse resolution."""
 
+REMEDY_IN_PAIRS = (
+    "To see smaller slowdowns: measure on a quieter host, pin the clocks (--ddperf-tune), or raise --ddperf-max-pairs."
+)
+"""What to do about it in a measurement in pairs."""
+
 
 def describe_coarse(cells: Iterable[Result]) -> str:
     """Describe in which cells the resolution exceeds 1.5 times the tolerance, and what to do; "" if in none.
@@ -181,7 +194,8 @@ def describe_coarse(cells: Iterable[Result]) -> str:
     coarse = _list_coarse(seen, len(judged))
     if coarse and all(cell.baseline_kind == "report" for cell in judged):
         return f"in {coarse}. A published table does not show a host's noise; --ddperf-update-baselines records it."
-    return coarse and f"in {coarse}. {REMEDY}"
+    remedy = REMEDY_IN_PAIRS if all(cell.baseline_kind == AGAINST for cell in judged) else REMEDY
+    return coarse and f"in {coarse}. {remedy}"
 
 
 def describe_unknown_noise(cells: Iterable[Result]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -324,9 +326,19 @@ def test_the_run_is_kept_but_is_no_night(tk1: BenchProject, old: TableServer) ->
     assert read_nights(tk1.path / ".ddperf", "tk1").cells == {}
 
 
-def test_pytest_benchmarks_json_has_both_sides(tk1: BenchProject, old: TableServer) -> None:
+def test_the_files_of_a_run_have_the_interval_the_pairs_and_the_seed(tk1: BenchProject, old: TableServer) -> None:
     tk1.server.slow(*B8, 1.3)
-    tk1.run(*against(old, *CELL_B8, "--benchmark-json=out.json", "--ddperf-pair-seed=3"))
+    files = ("--benchmark-json=out.json", "--junitxml=out.xml", "--ddperf-report=out.csv", "--ddperf-report=out.md")
+    tk1.run(*against(old, *CELL_B8, *files, "--ddperf-plot=figures", "--ddperf-pair-seed=3"))
+    properties = dict(re.findall(r'<property name="(\w+)" value="([^"]*)"', (tk1.path / "out.xml").read_text()))
+    assert (properties["interval_low_percent"], properties["pairs"], properties["pair_seed"]) == ("30.00", "24", "3")
+    rows = csv.DictReader((tk1.path / "out.csv").read_text().splitlines())
+    (row,) = [one for one in rows if one["outcome"]]
+    assert float(row["interval_high"]) == pytest.approx(0.3)
+    assert (row["pairs"], row["pair_seed"]) == ("24", "3")
+    assert "+30.0 % [+30.0, +30.0] (24 pairs)" in (tk1.path / "out.md").read_text()
+    assert (tk1.path / "out_figures" / "against" / "tk1.png").exists()
+    assert 'id="interval:0"' in (tk1.path / "figures" / "against" / "tk1.svg").read_text()
     (benchmark,) = tk1.json("out.json")["benchmarks"]
     found = benchmark["extra_info"]["against"]
     assert found["change"] == pytest.approx(0.3)

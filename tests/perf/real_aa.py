@@ -16,23 +16,20 @@ cells where one network is slower. Each run is stored in the folder when it ends
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from stored_runs import bursts, make_project, measure_once, run_pytest
 
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MODELS = ("mobilenet_depthwise", "googlenet", "squeezenet_v1.0", "squeezenet_v1.1", "shufflenet", "densenet121")
 SLOWED = "squeezenet_v1.1"
@@ -40,18 +37,6 @@ BATCH_SIZES = (1, 4)
 SMALL = ("squeezenet_v1.0", "squeezenet_v1.1", "shufflenet")
 SMALL_BATCH_SIZES = (1, 2)
 RECORDINGS, UNCHANGED, SLOWER, MOST_RED = 6, 10, 10, 4
-BURSTS = """
-import random, sys, time
-chance = random.Random(sys.argv[1])
-while True:
-    time.sleep(chance.expovariate(1 / 3))
-    end = time.monotonic() + chance.expovariate(1 / 3)
-    while time.monotonic() < end:
-        pass
-"""
-"""A load on one core: bursts and pauses of 3 s on average."""
-
-TEST = "def test_predict(ddperf):\n    ddperf.measure()\n"
 
 
 @dataclass(frozen=True)
@@ -74,27 +59,9 @@ def night(
     """One pytest run against an embedded server of its own; `slow` is how much more work one network does."""
     extra = [] if slow is None else ["--slow", f"{SLOWED}={slow}"]
     with launch.start(models=models, data_dir=generated_images.ensure_bench_images(), extra=extra) as server:
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "test_predict.py",
-                f"--ddperf-url={server.url}",
-                f"--ddperf-data-dir={generated_images.ensure_bench_images()}",
-                f"--ddperf-models={','.join(models)}",
-                f"--ddperf-batch-sizes={','.join(map(str, batch_sizes))}",
-                f"--ddperf-tolerance={tolerance}",
-                "--benchmark-json=night.json",
-                *options,
-            ],
-            cwd=project,
-            check=False,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))},
+        benchmarks = run_pytest(
+            project, server.url, f"--ddperf-tolerance={tolerance}", *options, models=models, batch_sizes=batch_sizes
         )
-    benchmarks = json.loads((project / "night.json").read_text())["benchmarks"]
     verdicts = [(one["extra_info"]["verdict"], one["param"]) for one in benchmarks]
     return Night(
         red=tuple(cell for verdict, cell in verdicts if verdict == "regressed"),
@@ -103,39 +70,19 @@ def night(
     )
 
 
-def make_project(folder: Path) -> Path:
-    """Create a project with one test of all cells."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "test_predict.py").write_text(TEST)
-    return folder
-
-
-@contextmanager
-def bursts(seed: str) -> Iterator[None]:
-    """Load every core with random bursts."""
-    cores = [subprocess.Popen([sys.executable, "-c", BURSTS, f"{seed}-{core}"]) for core in range(os.cpu_count() or 1)]
-    try:
-        yield
-    finally:
-        for core in cores:
-            core.kill()
-            core.wait()
-
-
 def stress(folder: Path, tolerance: str) -> None:
     """Measure beside bursts, store each run, and print the result."""
 
-    def measure(project: Path, name: str, *options: str, slow: float | None = None) -> dict[str, list[str]]:
-        stored = project / f"{name}.json"
-        if not stored.exists():
+    def measure(project: Path, name: str, *options: str, slow: float | None = None) -> dict[str, Any]:
+        def run() -> dict[str, Any]:
             with bursts(f"{project.name}-{name}"):
                 one = night(
                     project, *options, slow=slow, tolerance=tolerance, models=SMALL, batch_sizes=SMALL_BATCH_SIZES
                 )
-            stored.write_text(json.dumps({"red": one.red, "all": list(one.verdicts.elements())}))
             print(f"{project.name}: {name}: {dict(one.verdicts)}, {one.passes:.1f} passes a cell", flush=True)
-        return json.loads(stored.read_text())  # type: ignore[no-any-return] # as written above
+            return {"red": one.red, "all": list(one.verdicts.elements())}
+
+        return measure_once(project / f"{name}.json", run)
 
     projects = [make_project(folder.resolve() / f"recording-{number}") for number in range(RECORDINGS)]
     red = 0

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from nightly import FIRST_NIGHT
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.core.records import AGAINST, CellKey, Outcome
 from pytest_ddperf.core.results import RunFacts, Trend, TrendNight
 from pytest_ddperf.plots import api
+from pytest_ddperf.plots.describe import against
 from pytest_ddperf.plots.draw import style
 from pytest_ddperf.report.gather import gather_results
 
@@ -54,6 +55,18 @@ def _measured(cell: Result, changes: Mapping[tuple[str, int], float | Outcome | 
         return cell if change == 0.02 else replace(cell, now_ms=100.0, outcome=Outcome.NEW)
     outcome = Outcome.REGRESSED if change > 0.1 else Outcome.IMPROVED if change < -0.1 else Outcome.OK
     return replace(cell, now_ms=cell.baseline_ms * (1 + change), change=change, outcome=outcome, tolerance=0.1)
+
+
+def in_pairs(results: Results) -> Results:
+    """Return a copy whose measured cells were compared with a server in 24 pairs, within 4 % each."""
+    source = {"baseline_kind": AGAINST, "baseline_source": "a service on http://old:8080 (v0.27)"}
+    cells = tuple(
+        replace(cell, interval=(cell.change - 0.04, cell.change + 0.04), pairs=24, seed=7, **source)  # type: ignore[arg-type]
+        if cell.change is not None
+        else cell
+        for cell in results.cells
+    )
+    return replace(results, cells=cells)
 
 
 def trend(
@@ -98,6 +111,7 @@ def trend(
 def one_of_each() -> dict[str, Chart]:
     """Return a figure of a run of each kind of chart, by name."""
     charts = api.describe(measured(), [trend(CellKey(MEASURED, "resnet50", 1), [100.0, 101.0])], [MEASURED])
+    charts |= against.against_charts(in_pairs(measured()), [MEASURED])
     chosen = {type(chart): name for name, chart in charts.items()}
     return {name: charts[name] for name in chosen.values()}
 

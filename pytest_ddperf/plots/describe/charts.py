@@ -312,4 +312,32 @@ class LoadChart:
     panels: tuple[LoadPanel, ...]
 
 
-Chart = LoadChart | LineChart | BarChart | DotChart | ScatterChart | HeatMap | NightChart
+@dataclass(frozen=True, slots=True)
+class IntervalRow:
+    """A cell that was measured in pairs. Numbers are percent, 10 is 10 % slower.
+
+    Args:
+        label: network and batch size.
+        change: the estimate.
+        interval: its confidence interval; None if the run ended between two looks.
+        tolerance: the largest change that passes.
+        outcome: the verdict.
+    """
+
+    label: str
+    change: float
+    interval: tuple[float, float] | None
+    tolerance: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalChart:
+    """Cells measured in pairs, one row each, from top to bottom."""
+
+    text: Text
+    x_label: str
+    rows: tuple[IntervalRow, ...]
+
+
+Chart = LoadChart | LineChart | BarChart | DotChart | ScatterChart | HeatMap | NightChart | IntervalChart

@@ -25,6 +25,7 @@ FAMILIES: Mapping[str, str] = {
     "efficiency": "images per second per watt and per GFLOP",
     "concurrency": "throughput and latency against clients",
     "rate": "throughput and latency against the requested rate",
+    "against": "a server against its reference, measured in pairs",
     "against_baseline": "a run against its baseline",
     "history": "the nights of each cell",
 }

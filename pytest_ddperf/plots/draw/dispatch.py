@@ -8,6 +8,7 @@ from pytest_ddperf.plots.describe.charts import (
     BarChart,
     DotChart,
     HeatMap,
+    IntervalChart,
     LineChart,
     LoadChart,
     NightChart,
@@ -15,6 +16,7 @@ from pytest_ddperf.plots.describe.charts import (
 )
 from pytest_ddperf.plots.draw.bars import draw_bars
 from pytest_ddperf.plots.draw.heat_map import draw_heat_map
+from pytest_ddperf.plots.draw.intervals import draw_intervals
 from pytest_ddperf.plots.draw.lines import draw_lines
 from pytest_ddperf.plots.draw.load_panels import draw_load
 from pytest_ddperf.plots.draw.night_panels import draw_nights
@@ -33,6 +35,7 @@ _DRAWN_BY: dict[type[Any], Callable[[Any], Figure]] = {
     DotChart: draw_dots,
     ScatterChart: draw_scatter,
     HeatMap: draw_heat_map,
+    IntervalChart: draw_intervals,
     LoadChart: draw_load,
     NightChart: draw_nights,
 }

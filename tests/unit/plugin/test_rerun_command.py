@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 CELL = CellKey("tk1", "resnet50", 8)
 TEST = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b8]"
+
+ONE_WITH_A_REFERENCE: dict[str, Any] = {
+    "platform": "tk1,tx1",
+    "url": "tk1=http://a:1,tx1=http://b:1",
+    "against": "tx1=http://old:1",
+}
 
 
 def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
@@ -133,3 +139,20 @@ def test_the_test_is_named_from_the_folder_of_the_run_on(tmp_path: Path, monkeyp
 def test_the_reference_is_named_without_credentials(tmp_path: Path, given: str) -> None:
     typed = given.replace("http://", "http://me:secret@")
     assert options_of(resolve(tmp_path, against=typed)) == [f"--ddperf-against={given}"]
+
+
+def test_options_of_pairs_are_named_only_for_a_platform_with_a_reference(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, **ONE_WITH_A_REFERENCE, max_pairs="24", pair_seed="7")
+    assert options_of(settings) == ["--ddperf-url=http://a:1"]
+    said = build_command(settings, CellKey("tx1", "resnet50", 8), TEST, settings.cwd).split()
+    assert {"--ddperf-against=http://old:1", "--ddperf-max-pairs=24", "--ddperf-pair-seed=7"} <= set(said)
+
+
+def test_options_that_a_reference_excludes_are_not_named_with_it(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, origin=Origin.ENVIRONMENT, against="self", npasses="9", baseline="report")
+    assert options_of(settings) == ["--ddperf-against=self"]
+
+
+def test_a_reference_of_other_platforms_in_the_environment_is_removed(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, origin=Origin.ENVIRONMENT, **ONE_WITH_A_REFERENCE)
+    assert build_command(settings, CELL, TEST, settings.cwd).startswith("DDPERF_AGAINST= pytest ")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from every_row import every_row
 from load_made import loaded
+from recording import paired
 
 from pytest_ddperf.core.records import (
     Baseline,
@@ -112,6 +113,25 @@ def test_what_decided_is_read_back_from_the_json_of_a_run(tmp_path: Path) -> Non
     ((cell, _),) = read_cells(path)
     assert (cell.limit, cell.baseline_ms, cell.shift_removed) == (0.12, 4.25, 0.04)
     assert (cell.platform_shifted, cell.creep) == (True, creep)
+
+
+def test_the_estimate_from_pairs_is_read_back_from_the_json_of_a_run(tmp_path: Path) -> None:
+    record = paired(change=0.02, interval=(-0.01, 0.05))
+    benchmark = benchmark_json.build_benchmark(
+        record.key, record.nodeid, benchmark_json.per_image_s(record), benchmark_json.build_extra_info(record)
+    )
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(benchmark_json.build_document([benchmark], {}, commit={}, started="")))
+    ((cell, _),) = read_cells(path)
+    assert (cell.interval, cell.pairs, cell.seed) == ((-0.01, 0.05), 8, 7)
+    assert (cell.baseline_kind, cell.reference) == ("against", "http://old:8080 (v0.27)")
+
+
+def test_an_invalid_cell_without_a_pair_names_its_reference() -> None:
+    record = paired(interval=None, outcome=Outcome.INVALID)
+    assert record.measurement is not None
+    info = benchmark_json.build_extra_info(replace(record, measurement=replace(record.measurement, rounds=())))
+    assert (info["against"]["pairs"], info["against"]["server"]["url"]) == (0, "http://old:8080")
 
 
 def test_extra_info_of_a_cell_that_was_not_measured_has_its_verdict_and_reason() -> None:

@@ -18,6 +18,7 @@ from every_row import every_row
 from load_made import loaded
 from messages import assert_names
 from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
+from recording import paired
 
 from pytest_ddperf import load_baselines, load_history, load_run
 from pytest_ddperf.baselines.recordings import write_recorded
@@ -84,6 +85,7 @@ def test_a_history_and_the_csv_report_of_its_run_hold_the_same(folder: Path) -> 
     facts = {"commit": {"id": "0123abc"}}
     header = RunHeader("20261103T020000.000Z-00000001", "2026-11-03T02:00:00+00:00", "0", ("tk1",), True, facts)
     records = [at(B4, 52.0, Outcome.REGRESSED, notes=("one", "two"), resolution=0.01), loaded("r10"), loaded("c4")]
+    records += [paired(interval=(-0.01, 0.05)), paired("squeezenet_v1.1", interval=None)]
     with HistoryWriter(folder, header) as writer:
         for record in records:
             writer.append(record)
@@ -102,6 +104,12 @@ def test_a_history_and_the_csv_report_of_its_run_hold_the_same(folder: Path) -> 
         if plain(expected[name]) != plain(found[name])
     }
     assert differing == {}
+    assert values(frame.dropna(subset=["pairs"]), "interval_low", "interval_high", "pairs", "pair_seed")[0] == (
+        -0.01,
+        0.05,
+        8,
+        7,
+    )
     assert set(pd.to_datetime(written["started"])) == set(frame["started"])
 
 
@@ -391,16 +399,16 @@ def exported(path: Path, folder: Path, *records: CellRecord) -> Path:
 SHARED = ["platform", "model", "batch_size", "scenario", "outcome", "fails", "now_ms", "baseline_ms", "change",
           "tolerance", "images_per_second", "baseline_source", "clock", "passes", "started", "server_url",
           "server_version", "requests", "requests_per_second", "asked_per_second", "kept_up", "outstanding", "p50_ms",
-          "p95_high_ms", "nodeid", "reason"]  # fmt: skip
+          "p95_high_ms", "nodeid", "reason", "interval_low", "interval_high", "pairs", "pair_seed"]  # fmt: skip
 
 
 def test_a_benchmark_json_and_the_history_of_its_run_hold_the_same(folder: Path, tmp_path: Path) -> None:
-    records = (at(B1, 50.0), at(B4, 60.0, Outcome.REGRESSED), loaded("c4"), loaded("r10", kept_up=False))
+    records = (at(B1, 50.0), at(B4, 60.0, Outcome.REGRESSED), loaded("c4"), loaded("r10", kept_up=False), paired())
     frame = load_run(exported(tmp_path / "out.json", folder, *records))
     expected = load_history(folder)
     assert {name: plain(frame[name]) for name in SHARED} == {name: plain(expected[name]) for name in SHARED}
     assert dtypes(frame) == dtypes(expected)
-    assert values(frame, "run", "commit") == [("out", "0123abc")] * 4
+    assert values(frame, "run", "commit") == [("out", "0123abc")] * 5
     assert frame["complete"].isna().all()
 
 

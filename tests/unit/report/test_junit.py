@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from load_made import loaded
-from recording import CONDITIONS, measured, skipped
+from recording import CONDITIONS, measured, paired, skipped
 
 from pytest_ddperf.core.records import Baseline, CellKey, Creep, Outcome, ServerFacts
 from pytest_ddperf.report.junit import list_properties
@@ -80,3 +80,15 @@ def test_a_cell_that_crept_has_the_night_on_which_it_began() -> None:
 
 def test_a_cell_of_a_platform_that_shifted_says_so() -> None:
     assert dict(list_properties(replace(RECORD, platform_shifted=True)))["platform_shifted"] == "true"
+
+
+def test_a_cell_measured_in_pairs_has_its_interval_pairs_and_seed() -> None:
+    values = dict(list_properties(paired(change=0.02, interval=(-0.01, 0.05))))
+    assert (values["interval_low_percent"], values["interval_high_percent"]) == ("-1.00", "5.00")
+    assert (values["pairs"], values["pair_seed"], values["baseline"]) == ("8", "7", "against")
+
+
+def test_a_cell_between_two_looks_has_no_interval() -> None:
+    values = dict(list_properties(paired(interval=None)))
+    assert values["pairs"] == "8"
+    assert "interval_low_percent" not in values

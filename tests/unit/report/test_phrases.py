@@ -6,12 +6,14 @@ from dataclasses import replace
 from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
+from recording import paired
 from report_examples import RUN, measured, published
 from results_made import measured as made
 from results_made import results
 
 from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.results import join_cell
 from pytest_ddperf.report import phrases
 
 CATALOG = load_catalog()
@@ -82,3 +84,15 @@ def test_both_servers_of_a_measurement_in_pairs_are_named_once() -> None:
         "tk1: http://tk1.lan:8080 (v0.28.0), in pairs with the reference http://old:8080 (v0.27)"
     ]
     assert phrases.list_references(results(made())) == []
+
+
+def test_a_change_measured_in_pairs_has_its_interval_and_their_number() -> None:
+    assert phrases.format_decision(paired(change=0.3, interval=(0.25, 0.352))) == "+30.0 % [+25.0, +35.2] (8 pairs)"
+    assert phrases.format_decision(paired(change=0.3, interval=None)) == "+30.0 % (8 pairs)"
+
+
+def test_a_coarse_resolution_in_pairs_does_not_propose_a_reference() -> None:
+    record = replace(paired(), resolution=0.8)
+    said = phrases.describe_coarse([join_cell(record.key, None, record)])
+    assert "--ddperf-max-pairs" in said
+    assert "--ddperf-against" not in said

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from figure_results import MEASURED, measured, published, trend
+from figure_results import MEASURED, in_pairs, measured, published, trend
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots.api import describe
-from pytest_ddperf.plots.describe import against_baseline, cost, efficiency, history, latency, names, pareto
+from pytest_ddperf.plots.describe import against, against_baseline, cost, efficiency, history, latency, names, pareto
 from pytest_ddperf.plots.describe.charts import BarChart, LineChart
 from pytest_ddperf.plots.describe.common import fps_levels
 
@@ -275,6 +275,39 @@ def test_one_sided_cells_of_the_heat_map_say_so() -> None:
 
 def test_without_a_run_there_is_no_heat_map() -> None:
     assert against_baseline.against_baseline_chart(published(), MEASURED) is None
+
+
+# ---- against a server, in pairs
+
+
+def test_the_cells_measured_in_pairs_are_sorted_with_their_intervals_in_percent() -> None:
+    chart = against.against_chart(in_pairs(measured(PARTLY)), MEASURED)
+    assert chart is not None
+    first, last = chart.rows[0], chart.rows[-1]
+    assert (first.label, first.outcome) == ("SqueezeNet v1.1, b8", Outcome.REGRESSED)
+    assert [first.change, *(first.interval or ()), first.tolerance] == pytest.approx([30, 26, 34, 10])
+    assert (last.label, last.outcome) == ("GoogLeNet, b1", Outcome.IMPROVED)
+    assert [row.change for row in chart.rows] == sorted((row.change for row in chart.rows), reverse=True)
+    assert chart.text.title.endswith("against http://old:8080 (v0.27)")
+    assert chart.text.subtitle.startswith("24 pairs a cell")
+
+
+def test_a_cell_without_an_estimate_has_no_row() -> None:
+    chart = against.against_chart(in_pairs(measured(PARTLY)), MEASURED)
+    assert chart is not None
+    assert {"VGG-16, b1", "ResNet-101, b1"}.isdisjoint(row.label for row in chart.rows)
+
+
+def test_a_cell_between_two_looks_has_no_interval() -> None:
+    results = in_pairs(measured())
+    results = replace(results, cells=tuple(replace(cell, interval=None) for cell in results.cells))
+    chart = against.against_chart(results, MEASURED)
+    assert chart is not None
+    assert {row.interval for row in chart.rows} == {None}
+
+
+def test_a_run_against_a_baseline_has_no_figure_of_pairs() -> None:
+    assert against.against_charts(measured(), [MEASURED]) == {}
 
 
 # ---- the nights

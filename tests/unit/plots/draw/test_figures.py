@@ -17,7 +17,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from every_row import every_row
-from figure_results import figure_of, measured, one_of_each, published, trend
+from figure_results import figure_of, in_pairs, measured, one_of_each, published, trend
 from matplotlib.colors import to_rgb
 from messages import assert_names
 from PIL import Image
@@ -26,7 +26,7 @@ from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots import api
-from pytest_ddperf.plots.describe import names
+from pytest_ddperf.plots.describe import against, names
 from pytest_ddperf.plots.describe.history import trend_charts
 from pytest_ddperf.plots.draw import parallel, style
 
@@ -63,7 +63,10 @@ def every_chart() -> dict[str, Chart]:
         ("squeezenet_v1.1", 8): 0.3, ("resnet101", 1): None, ("resnet50", 16): 0.0, ("vgg16", 1): Outcome.OOM,
     }  # fmt: skip
     results = measured(changes)
-    return api.describe(results, nights(), results.platforms)
+    return {
+        **api.describe(results, nights(), results.platforms),
+        **against.against_charts(in_pairs(results), results.platforms),
+    }
 
 
 CHARTS = every_chart()
@@ -289,6 +292,17 @@ def test_the_heat_map_frames_what_fails() -> None:
     assert all(boxes[gid].get_hatch() is None for gid in framed)  # a hatch would take the frame's colour
     hatched = [box for box in boxes.values() if box.get_hatch()]
     assert len(hatched) == 2  # one not measured, one without a baseline
+
+
+def test_the_drawn_intervals_are_those_of_the_cells_slowest_first() -> None:
+    (axes,) = figure_of(CHARTS["against/tk1"]).axes
+    drawn = {str(line.get_gid()): np.asarray(line.get_xdata(), dtype=float) for line in axes.lines}
+    assert drawn["change:0"] == pytest.approx([30.0])
+    assert drawn["interval:0"] == pytest.approx([26.0, 34.0])
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[0] == "SqueezeNet v1.1, b8"
+    (band,) = [one for one in axes.patches if one.get_gid() == "tolerance:0"]
+    assert band.get_extents().transformed(axes.transData.inverted()).intervalx == pytest.approx([-10.0, 10.0])
 
 
 def test_the_networks_differ_without_colour() -> None:

@@ -74,5 +74,5 @@ def test_a_figure_of_the_page_has_the_lines_that_the_tool_draws(name: str, drawn
 
 def test_the_page_s_table_of_files_has_every_family() -> None:
     families = {name.partition("/")[0] for name in describe(published(), [], published().platforms)}
-    families |= {"against_baseline", "history", "concurrency", "rate"}  # of runs
+    families |= {"against", "against_baseline", "history", "concurrency", "rate"}  # of runs
     assert families == set(re.findall(r"^\| `([a-z_]+)/", PAGE, flags=re.MULTILINE))
