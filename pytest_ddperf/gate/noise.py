@@ -217,7 +217,7 @@ class Suite:
         known = [(one.variance * (1 + one.centre_weight), one.degrees) for one in runs if one.variance is not None]
         self._expected = median(total for total, _ in known) if known else 0.0
         self._expected_degrees = median(degrees for _, degrees in known) if known else 0.0
-        self._noisier = self._compare_passes(runs)
+        self._pass_ratio = self._compare_passes(runs)
 
     @property
     def is_small(self) -> bool:
@@ -225,13 +225,13 @@ class Suite:
         return len(self.subjects) < SUITE_FROM
 
     def _compare_passes(self, runs: Sequence[Reference]) -> float:
-        """Return by how much more (in variance) passes scatter than in these runs, 1 if not significantly."""
+        """Return the variance of tonight's passes, relative to that in these runs; 1 if not significantly different."""
         then = [one.pass_variance for one in runs if one.pass_variance]
         if not then:
             return 1.0
         # two degrees of freedom of three passes in each cell
-        before, degrees = median(then), 2.0 * len(then)
-        return self._sigma**2 / before if is_larger(self._sigma**2, degrees, before, degrees) else 1.0
+        before, now, degrees = median(then), self._sigma**2, 2.0 * len(then)
+        return now / before if is_larger(max(now, before), degrees, min(now, before), degrees) else 1.0
 
     def _offset(self, subject: Subject) -> float:
         """Return the expected difference of a round's statistic from the baseline's: a published figure is a mean."""
@@ -248,7 +248,7 @@ class Suite:
         recorded = reference.rounds_variance, reference.rounds_degrees
         then, then_degrees, excess_then = self._moderate(recorded, self._then)
         if not now_degrees:
-            now, now_degrees = then * self._noisier, then_degrees
+            now, now_degrees = then * self._pass_ratio, then_degrees
         if others is not None:
             shift_variance = others.centre_variance
         else:
@@ -307,7 +307,7 @@ class Suite:
             run = now
         total = run + between * weight
         if others is None:
-            return max(total, between * self._noisier + between * weight), degrees
+            return max(total, between * self._pass_ratio + between * weight), degrees
         if is_larger(others.variance, others.degrees, self._expected, self._expected_degrees):
             return max(total, between * (1 + weight) * others.variance / self._expected), others.degrees
         return total, degrees

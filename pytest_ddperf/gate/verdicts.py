@@ -96,6 +96,11 @@ SUITE_FALSE_ALARM = {PUBLISHED: 0.04, RECORDED: 0.06, HISTORY: 0.02}
 """The same for larger suites. The careful degrees of freedom of the suite's spread, and accidents in single rounds that
 widen it, leave a quarter of that chance (`tests/perf/gate_power.py --tables hosts,kinds` prints the result)."""
 
+_REDRAWN = 0.35
+"""Share of the noise redrawn by each round from which `SUITE_FALSE_ALARM` applies: that of a host whose recording is as
+noisy as its runs, half of whose bias lasts. Where nothing is redrawn, `FALSE_ALARM` applies, because each round repeats
+the accident of the first one."""
+
 _NORMAL = NormalDist()
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
 _CLEAR = 0.95
@@ -302,7 +307,7 @@ class _Gate:
         change -= removed
         fastest = min(subject.values) - base - removed
         is_last = rounds >= MAX_ROUNDS
-        chance = (FALSE_ALARM if suite.is_small else SUITE_FALSE_ALARM)[kind]
+        chance = FALSE_ALARM[kind] if suite.is_small else _suite_chance(kind, noise)
         reach = min(noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0], _COARSEST)
         limit = self.limit if moved > 0 else max(self.limit, reach)
         every_round = fastest > self.limit / 2 + EPSILON
@@ -359,6 +364,12 @@ class _Gate:
         kept = _NORMAL.cdf(first) * _NORMAL.cdf(second)
         slope = _NORMAL.pdf(first) / uncertain + _NORMAL.pdf(second) / scatter
         return min(found + (_POWER / _CLEAR - kept) / slope, _COARSEST)
+
+
+def _suite_chance(kind: str, noise: Noise) -> float:
+    """Return the chance of a red cell in a suite of 8 cells or more, by how much of the noise each round redraws."""
+    least = FALSE_ALARM[kind]
+    return least + (SUITE_FALSE_ALARM[kind] - least) * min(1.0, noise.within / noise.total / _REDRAWN)
 
 
 def _shared(change: float, shift: float) -> float:
