@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.load_summary import LoadSummary
-    from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts
+    from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts, Since
 
 SEVERITY = (
     Outcome.REGRESSED,
@@ -88,6 +88,7 @@ class Result:
         shift_removed: `CellRecord.shift_removed` of its record.
         platform_shifted: `CellRecord.platform_shifted` of its record.
         creep: `CellRecord.creep` of its record.
+        since: `CellRecord.since` of its record.
     """
 
     key: CellKey
@@ -115,6 +116,7 @@ class Result:
     shift_removed: float = 0.0
     platform_shifted: bool = False
     creep: Creep | None = None
+    since: Since | None = None
     stored_ms: float | None = None
 
     @property
@@ -294,6 +296,13 @@ def format_decided(cell: Decided) -> str:
     return format_change(cell.change, cell.tolerance, faster, cell.limit)
 
 
+def get_slower_since(cell: Decided) -> str | None:
+    """Return the start of the night since which a cell is slower, ISO 8601; None if unknown."""
+    if cell.since is not None:
+        return cell.since.night.started
+    return None if cell.creep is None else cell.creep.since  # older runs
+
+
 def select_reddest(records: Iterable[Judged]) -> dict[CellKey, Judged]:
     """Select one record per cell: the most severe if several tests measured it; the last of equally severe ones."""
     counting: dict[CellKey, Judged] = {}
@@ -389,6 +398,7 @@ def join_cell(
         shift_removed=record.shift_removed,
         platform_shifted=record.platform_shifted,
         creep=record.creep,
+        since=record.since,
     )
 
 
