@@ -19,10 +19,12 @@ from pytest_ddperf.core.records import (
     Conditions,
     Creep,
     Measurement,
+    Night,
     Outcome,
     Pass,
     Round,
     ServerFacts,
+    Since,
 )
 from pytest_ddperf.plugin import benchmark_bridge
 from pytest_ddperf.report import benchmark_json
@@ -112,6 +114,18 @@ def test_what_decided_is_read_back_from_the_json_of_a_run(tmp_path: Path) -> Non
     ((cell, _),) = read_cells(path)
     assert (cell.limit, cell.baseline_ms, cell.shift_removed) == (0.12, 4.25, 0.04)
     assert (cell.platform_shifted, cell.creep) == (True, creep)
+
+
+def test_since_when_a_cell_is_slower_is_read_back_from_the_json_of_a_run(tmp_path: Path) -> None:
+    since = Since(Night("2026-11-03T02:00:00+00:00", "b"), Night("2026-11-02T02:00:00+00:00", "a", is_dirty=True))
+    record = replace(RECORD, since=since)
+    benchmark = benchmark_json.build_benchmark(
+        record.key, record.nodeid, benchmark_json.per_image_s(record), benchmark_json.build_extra_info(record)
+    )
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(benchmark_json.build_document([benchmark], {}, commit={}, started="")))
+    ((cell, _),) = read_cells(path)
+    assert cell.since == since
 
 
 def test_extra_info_of_a_cell_that_was_not_measured_has_its_verdict_and_reason() -> None:

@@ -21,9 +21,11 @@ from pytest_ddperf.core.records import (
     Clock,
     Conditions,
     Measurement,
+    Night,
     Outcome,
     Pass,
     Round,
+    Since,
     Unavailable,
     convert_published,
 )
@@ -382,7 +384,8 @@ def creeping(
         nightly.write_night(folder, night, [record], commit=commit)
     nights = read_nights(folder, "tk1")
     baseline = PlatformBaseline("tk1", ({key(): recorded()},))
-    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, nights))
+    tonight = Night(nightly.moment(len(values)), "fedcba9876543210")
+    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, nights, nights, tonight))
 
 
 def rising(nights: int, percent: float, before: int = 20) -> list[float]:
@@ -448,3 +451,49 @@ def test_a_step_that_was_repaired_is_no_creep(tmp_path: Path) -> None:
         creeping(tmp_path, [*quiet, *(ms * 1.3 for ms in quiet[:10]), *quiet[:10]], red=range(24, 34)), 50.0
     )
     assert (record.outcome, record.creep) == (Outcome.OK, None)
+
+
+def test_the_nights_between_which_a_creep_began_are_in_its_record(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, rising(14, 0.6)), 50.0)
+    assert record.creep is not None
+    assert record.since is not None
+    assert record.since.good is not None
+    assert record.since.night.started == record.creep.since
+    nights = [datetime.fromisoformat(one.started) for one in (record.since.good, record.since.night)]
+    assert (nights[1] - nights[0]).days == 1
+
+
+# ---- the nights between which a cell became slower
+
+
+def test_a_cell_that_is_regressed_says_between_which_nights_it_became_slower(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, [50.0, 50.3, 65.0, 65.2], red=(2, 3)), 65.0)
+    assert record.since == Since(
+        Night(nightly.moment(2), "0123456789abcdef"), Night(nightly.moment(1), "0123456789abcdef")
+    )
+    assert record.reason.endswith(f"; {record.since}")
+
+
+def test_a_cell_that_is_regressed_for_the_first_time_became_slower_tonight(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, [50.0, 50.3]), 65.0)
+    assert record.since == Since(
+        Night(nightly.moment(2), "fedcba9876543210"), Night(nightly.moment(1), "0123456789abcdef")
+    )
+
+
+def test_a_cell_that_is_not_regressed_says_nothing_of_the_nights_on_which_it_was(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, [50.0, 65.0, 65.2], red=(1, 2)), 50.0)
+    assert (record.outcome, record.since) == (Outcome.OK, None)
+
+
+def test_a_regressed_cell_without_a_history_has_no_nights() -> None:
+    record = rounds_of(judge_of(baseline=recorded()), 65.0)
+    assert (record.outcome, record.since) == (Outcome.REGRESSED, None)
+
+
+def test_a_first_recording_has_no_nights(tmp_path: Path) -> None:
+    judge = creeping(tmp_path, [50.0, 50.3])
+    published = Baseline("report", 50.0, "baselines/tk1.csv")
+    plan = replace(judge._plan, baseline=PlatformBaseline("tk1", ({key(): published},)), recorded=frozenset())
+    record = rounds_of(Judge(plan), 65.0)
+    assert (record.outcome, record.since) == (Outcome.NEW, None)
