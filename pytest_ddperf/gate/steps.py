@@ -19,6 +19,9 @@ by the square of its size."""
 
 _LEAST_DOUBT = 0.25
 
+_GOOD_NIGHTS = 8
+"""Nights from which the level before the step is computed; a published table may be off it."""
+
 
 def find_step(
     values: Sequence[float], change: float, resolution: float, tolerance: float, red: Sequence[bool] = ()
@@ -48,10 +51,17 @@ def find_step(
 
 
 def _first_slow(values: Sequence[float], base: float, resolution: float) -> int:
+    """Estimate both levels from the baseline and the last night, then also from the nights around the step."""
+    before, after = base, values[-1]
     first = len(values) - 1
-    for _ in range(2):  # the last night alone, then all nights that are as slow
-        step = midmean(values[first:]) - base
-        first = _change_point(values, base + step / 2, step, max(_LEAST_DOUBT, _DOUBT * (resolution / step) ** 2))
+    for _ in range(2):
+        step = after - before
+        if step <= 0:
+            break
+        middle = before + step / 2
+        first = _change_point(values, middle, step, max(_LEAST_DOUBT, _DOUBT * (resolution / step) ** 2))
+        good = [value for value in values[:first] if value < middle][-_GOOD_NIGHTS:]
+        before, after = midmean([base, *good]), midmean(values[first:])
     return first
 
 

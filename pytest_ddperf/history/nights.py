@@ -182,7 +182,8 @@ class Nights:
         """Find the two nights between which a cell that is regressed tonight became slower.
 
         All nights count on which it was measured under the conditions of tonight and judged, also regressed ones, each
-        without the common shift of its night; with the shift, if the cell is regressed because the platform shifted.
+        without the common shift of its night, unless the cell is regressed because the platform shifted, or the gate
+        knows no shift because there are few cells.
 
         Args:
             key: the cell.
@@ -198,7 +199,7 @@ class Nights:
         if not nights or not verdict.change:
             return None
         values = [*(value for _, (value, _) in nights), now]
-        if not verdict.platform_shifted:
+        if not verdict.platform_shifted and verdict.suite_shift is not None:
             kind = key.scenario[:1]
             shifts = self._suite_shifts[kind]
             own = {(each, under): value for each, (under, value) in tonight.cells.items() if each.scenario[:1] == kind}

@@ -132,3 +132,10 @@ def test_a_night_that_was_slower_within_the_tolerance_is_good() -> None:
 
 def test_a_cell_that_is_faster_than_ever_before_its_step_is_good_there() -> None:
     assert found(1.0, 1.0, 0.7, 1.2, 1.2) == 3
+
+
+@pytest.mark.parametrize("nights", [1, 2, 10])
+def test_a_board_that_is_always_slower_than_the_published_table_is_good_until_the_step(nights: int) -> None:
+    good = [1.08, 1.10, 1.07, 1.09, 1.11] * 2
+    levels = [*good[:nights], 1.21, 1.2, 1.22]
+    assert found(*levels, red=(False,) * nights + (True, True), resolution=0.1) == nights

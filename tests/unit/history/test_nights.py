@@ -496,7 +496,8 @@ def since(
     if others is not None:
         cells |= {key: (CONDITIONS, math.log(size * others)) for size, key in enumerate(SUITE, 5)}
     change = ms / baseline_ms / (1.0 if others is None or platform_shifted else others) - 1
-    verdict = Verdict("regressed", ms, baseline_ms, change, 0.05, 3, "", None, 0.05, platform_shifted=platform_shifted)
+    shift = None if others is None else others - 1
+    verdict = Verdict("regressed", ms, baseline_ms, change, 0.05, 3, "", shift, 0.05, platform_shifted=platform_shifted)
     tonight = Tonight(Night(moment(night), f"c{night}"), cells, server)
     return of(folder).slower_since(KEY, tonight, verdict, 0.05)
 
