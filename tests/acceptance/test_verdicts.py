@@ -494,11 +494,14 @@ def names_since(text: str, said: str) -> bool:
     return said in text.replace("\\", "")
 
 
-def test_a_cell_that_is_slower_tonight_for_the_first_time_names_this_run(tk1: BenchProject) -> None:
+@pytest.mark.parametrize("args", [(), ("-n", "1")], ids=["in this process", "in a worker"])
+def test_a_cell_that_is_slower_tonight_for_the_first_time_names_this_run(
+    tk1: BenchProject, args: tuple[str, ...]
+) -> None:
     tk1.run(*SQUEEZENET)
     date_nights(tk1, "a" * 40)
     tk1.server.slow(*B8, 1.3)
-    tk1.run(*SQUEEZENET)
+    tk1.run(*SQUEEZENET, *args)
     (since,) = [record.since for record in tk1.records() if record.since is not None]
     assert since.night.started == tk1.histories()[-1].header.started
     assert since.good is not None
