@@ -494,7 +494,11 @@ def names_since(text: str, said: str) -> bool:
     return said in text.replace("\\", "")
 
 
-@pytest.mark.parametrize("args", [(), ("-n", "1")], ids=["in this process", "in a worker"])
+@pytest.mark.parametrize(
+    "args",
+    [(), ("-n", "1"), ("--ddperf-baseline=report",)],
+    ids=["in this process", "in a worker", "compared with the table only"],
+)
 def test_a_cell_that_is_slower_tonight_for_the_first_time_names_this_run(
     tk1: BenchProject, args: tuple[str, ...]
 ) -> None:

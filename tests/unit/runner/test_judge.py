@@ -497,3 +497,51 @@ def test_a_first_recording_has_no_nights(tmp_path: Path) -> None:
     plan = replace(judge._plan, baseline=PlatformBaseline("tk1", ({key(): published},)), recorded=frozenset())
     record = rounds_of(Judge(plan), 65.0)
     assert (record.outcome, record.since) == (Outcome.NEW, None)
+
+
+MODELS = ("alexnet", "caffenet", "densenet", "googlenet", "inception", "resnet50", "vgg16", "vgg19", "yolo", "ssd")
+
+
+def suite_of(folder: Path, nights: Sequence[tuple[float, float]]) -> dict[str, CellRecord]:
+    """The records of ten cells tonight, the last of `nights`; each is the factor of all cells, and that of googlenet.
+
+    A night on which a cell is 20 % slower or more is red, and none is accepted.
+    """
+    for night, factors in enumerate(nights[:-1]):
+        records = []
+        for model in MODELS:
+            factor = factors[0] * (factors[1] if model == "googlenet" else 1.0)
+            passes = [50.0 * factor * scatter for scatter in SCATTER]
+            outcome = Outcome.REGRESSED if factor >= 1.2 else Outcome.OK
+            records.append(nightly.cell(key(model=model), passes, outcome=outcome, conditions=NOW))
+        nightly.write_night(folder, night, records, commit=f"c{night}", accepted=False)
+    baseline = PlatformBaseline("tk1", ({key(model=model): recorded() for model in MODELS},))
+    history, tonight = read_nights(folder, "tk1"), Night(nightly.moment(len(nights) - 1), "tonight")
+    judge = Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, history, history, tonight))
+    every, own = nights[-1]
+    found: dict[str, CellRecord] = {}
+    for rounds in range(1, 7):  # as in a run: the first round of all cells, then more of those that are undecided
+        for model in MODELS:
+            if model not in found or found[model].outcome is Outcome.REMEASURE:
+                ms = 50.0 * every * (own if model == "googlenet" else 1.0)
+                found[model] = verdict(judge, measurement(*[ms] * rounds, cell=key(model=model)))
+    return found
+
+
+def test_the_nights_of_a_step_are_found_among_common_shifts(tmp_path: Path) -> None:
+    nights = [(1.0, 1.0)] * 4 + [(1.06, 1.0), (0.95, 1.3), (1.0, 1.3), (1.05, 1.3)]
+    records = suite_of(tmp_path, nights)
+    assert {model for model, record in records.items() if record.outcome is Outcome.REGRESSED} == {"googlenet"}
+    since = records["googlenet"].since
+    assert since is not None
+    assert since.good is not None
+    assert (since.good.commit, since.night.commit) == ("c4", "c5")
+
+
+def test_the_cells_of_a_platform_that_shifted_are_slower_since_the_same_night(tmp_path: Path) -> None:
+    records = suite_of(tmp_path, [(1.0, 1.0)] * 4 + [(1.3, 1.0)] * 3)
+    assert all(record.platform_shifted for record in records.values())
+    (since,) = {record.since for record in records.values()}
+    assert since is not None
+    assert since.good is not None
+    assert (since.good.commit, since.night.commit) == ("c3", "c4")
