@@ -508,7 +508,7 @@ def write_steps(folder: Path, *levels: float | None, **facts: bool) -> None:
         cells = [cell(OTHER, PASSES)]
         if ms is not None:
             cells.append(cell(KEY, [ms] * 5, outcome=Outcome.OK if ms < 5.5 else RED))
-        write_night(folder, night, cells, commit=f"c{night}", **facts)
+        write_night(folder, night, cells, commit=f"c{night}", **facts)  # type: ignore[arg-type] # none is `platforms`
 
 
 def commits(found: Since | None) -> tuple[str, str]:
