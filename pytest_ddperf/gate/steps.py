@@ -13,11 +13,11 @@ _CLIP = 0.5
 """Maximum of what one night counts, in units of the step, so that one accident cannot decide."""
 
 _DOUBT = 1.5
-"""Good nights needed to end a slow period if the step is as large as the resolution. A round's standard deviation is at
-most resolution / 1.8, and a likelihood ratio of e ** 5 counts as certain: 5 / 1.8**2. A larger step needs fewer nights,
-by the square of its size."""
+"""How far the sum must fall, in units of the step, for the nights to be good beyond doubt, if the step is as large as
+the resolution. The resolution is that of six rounds, at least 1.8 standard deviations of a night with a single round; a
+likelihood ratio of e ** 5 counts as certain: 5 / 1.8**2. For larger steps it is less, by the square of their size."""
 
-_LEAST_DOUBT = 0.25
+_LEAST_DOUBT = 0.25  # the same for large steps: one night in the faster quarter of the step
 
 _GOOD_NIGHTS = 8
 """Nights from which the level before the step is computed; a published table may be off it."""
