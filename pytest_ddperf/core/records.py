@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -345,18 +346,95 @@ class Creep:
         nights: number of nights since then, that night included.
         change: relative change of the latest nights from the nights before the rise.
         commit: id of the commit that was tested on the night on which it began; "" if unknown.
+        before: the same of the night before; "" if unknown.
     """
 
     since: str
     nights: int
     change: float
     commit: str = ""
+    before: str = ""
 
     def __str__(self) -> str:
-        """Say since when: `slower since the night of 2026-11-03 (commit 1a2b3c), +8.6 % over 14 nights`."""
-        commit = f" (commit {self.commit[:COMMIT_DIGITS]})" if self.commit else ""
+        """Say since when: `slower since the night of 2026-11-03 (1a2b3c..4d5e6f), +8.6 % over 14 nights`."""
+        after, before = self.commit[:COMMIT_DIGITS], self.before[:COMMIT_DIGITS]
+        commits = f"{before}..{after}" if before and before != after else f"commit {after}"
         nights = f"{self.nights} night{'s' * (self.nights > 1)}"
-        return f"slower since the night of {self.since[:10]}{commit}, {format_change(self.change)} over {nights}"
+        return (
+            f"slower since the night of {self.since[:10]}{f' ({commits})' if after else ''}, "
+            f"{format_change(self.change)} over {nights}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A run, as a night of the history.
+
+    Args:
+        started: UTC in ISO 8601.
+        commit: id of the tested commit; "" if unknown.
+        is_dirty: whether the project had uncommitted changes.
+
+    Raises:
+        ValueError: `started` does not begin with a date.
+    """
+
+    started: str
+    commit: str = ""
+    is_dirty: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the date here, so that a line of the history with another one is a broken line."""
+        date.fromisoformat(self.started[:10])
+
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The two nights between which a red cell became slower.
+
+    Args:
+        night: the first slow night.
+        good: the night before it on which the cell was measured; None if no night of the history was good.
+        server: how the server changed between the two, such as `version v0.19.0 to v0.20.0`; "" if it did not.
+    """
+
+    night: Night
+    good: Night | None = None
+    server: str = ""
+
+    def __str__(self) -> str:
+        """Say since when: `slower since the night of Tuesday 2026-11-03, 1a2b3c..4d5e6f (last good night: ...)`."""
+        if self.good is None:
+            return f"slower since the night of {_format_day(self.night)} or before: no night of the history is good"
+        is_same_day = self.night.started[:10] == self.good.started[:10]
+        slow, good = (_format_day(night, time=is_same_day) for night in (self.night, self.good))
+        server = f"; server {self.server}" if self.server else ""
+        return f"slower since the night of {slow}{self._commits(self.good)} (last good night: {good}{server})"
+
+    def _commits(self, good: Night) -> str:
+        """Format the two commits, with the comma before them; "" if both are unknown."""
+        before, after = (night.commit[:COMMIT_DIGITS] for night in (good, self.night))
+        dirty = " with uncommitted changes" if good.is_dirty or self.night.is_dirty else ""
+        if before and after and good.commit != self.night.commit:
+            return f", {before}..{after}{dirty}"
+        if before and after:
+            cause = dirty or (": the commit did not change, the server did" if self.server else _NOT_THE_CODE)
+            return f", commit {after} on both nights{cause}"
+        if after:
+            return f", commit {after}{dirty}"
+        return f", after commit {before}{dirty}" if before else ""
+
+
+_NOT_THE_CODE = ": the commit did not change, so check the host and the server"
+
+
+def _format_day(night: Night, *, time: bool = False) -> str:
+    """Format when a night began: `Tuesday 2026-11-03`, with `time` also `02:15`."""
+    day, clock = night.started[:10], night.started[11:16]
+    return f"{_WEEKDAYS[date.fromisoformat(day).weekday()]} {day}{f' {clock}' if time else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +463,7 @@ class CellRecord:
         shift_removed: the platform's common shift that was removed from `change`, relative; 0 if none was.
         platform_shifted: whether the cell is slower because the whole platform is.
         creep: since when the cell has become slower night by night, if it is red for that; else None.
+        since: between which nights a regressed cell became slower; None without a history.
     """
 
     key: CellKey
@@ -407,6 +486,7 @@ class CellRecord:
     shift_removed: float = 0.0
     platform_shifted: bool = False
     creep: Creep | None = None
+    since: Since | None = None
     interval: tuple[float, float] | None = None
 
     @property

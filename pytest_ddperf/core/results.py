@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.load_summary import LoadSummary
-    from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts
+    from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts, Since
 
 SEVERITY = (
     Outcome.REGRESSED,
@@ -91,6 +91,7 @@ class Result:
         interval: `CellRecord.interval` of its record.
         pairs: number of pairs measured; 0 for a cell that was not measured in pairs.
         seed: seed of the order within the pairs; None for a cell that was not measured in pairs.
+        since: `CellRecord.since` of its record.
     """
 
     key: CellKey
@@ -118,6 +119,7 @@ class Result:
     shift_removed: float = 0.0
     platform_shifted: bool = False
     creep: Creep | None = None
+    since: Since | None = None
     stored_ms: float | None = None
     interval: tuple[float, float] | None = None
     pairs: int = 0
@@ -300,6 +302,13 @@ def format_decided(cell: Decided) -> str:
     return format_change(cell.change, cell.tolerance, faster, cell.limit)
 
 
+def get_slower_since(cell: Decided) -> str | None:
+    """Return the start of the night since which a cell is slower, ISO 8601; None if unknown."""
+    if cell.since is not None:
+        return cell.since.night.started
+    return None if cell.creep is None else cell.creep.since  # older runs
+
+
 def select_reddest(records: Iterable[Judged]) -> dict[CellKey, Judged]:
     """Select one record per cell: the most severe if several tests measured it; the last of equally severe ones."""
     counting: dict[CellKey, Judged] = {}
@@ -398,6 +407,7 @@ def join_cell(
         interval=record.interval,
         pairs=record.pairs,
         seed=None if measurement is None or measurement.against is None else measurement.against.seed,
+        since=record.since,
     )
 
 

@@ -1,4 +1,4 @@
-"""The history of one platform as the gate uses it: accepted nights, nightly values, slow creep.
+"""The history of one platform as the gate uses it: accepted nights, nightly values, slow creep, steps.
 
 A night is a run. It is accepted if it was made with --ddperf-accept, finished, and measured everything its options
 asked for; a cell of it is accepted if its verdict was ok, improved or new. So a regressed cell never becomes a baseline
@@ -7,6 +7,7 @@ by being saved: it is compared with the nights before the regression, however lo
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -19,25 +20,29 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_ddperf.core.records import Baseline, Creep, Outcome
+from pytest_ddperf.core.records import Baseline, Creep, Night, Outcome, Since
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS, is_step, judge_creep
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
-from pytest_ddperf.gate.statistics import round_statistic
+from pytest_ddperf.gate.statistics import Crowd, midmean, round_statistic
+from pytest_ddperf.gate.steps import find_step
 from pytest_ddperf.history.index import HistoryIndex
-from pytest_ddperf.history.run_file import parse_moment
+from pytest_ddperf.history.run_file import HistoryError, describe_night, parse_moment, read_run
+from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.core.records import CellKey, Conditions
+    from pytest_ddperf.core.records import CellKey, Conditions, ServerFacts
     from pytest_ddperf.gate.creep import Creep as Judged
+    from pytest_ddperf.gate.verdicts import Verdict
     from pytest_ddperf.history.index_lines import IndexedCell, IndexedRun
 
 MOST = 400
 """Maximum number of accepted nights that are read: more than a year."""
 
 _NEWEST = 30  # runs that are read even if no night was ever accepted
+_LONGEST_FACT = 40
 _MOST_LOG = 700.0  # exp() of larger values overflows a float
 _NEVER: Mapping[CellKey, str] = MappingProxyType({})
 
@@ -55,6 +60,21 @@ class NightCell(msgspec.Struct, frozen=True, gc=False):
     cell: IndexedCell
 
 
+@dataclass(frozen=True, slots=True)
+class Tonight:
+    """The cells of a platform that the current run has measured so far.
+
+    Args:
+        night: the run.
+        cells: the conditions of each cell, and the statistic of its rounds, a logarithm.
+        server: the measured server; None if unknown.
+    """
+
+    night: Night
+    cells: Mapping[CellKey, tuple[Conditions, float]]
+    server: ServerFacts | None = None
+
+
 @dataclass(frozen=True)
 class Nights:
     """The nights of one platform.
@@ -64,6 +84,7 @@ class Nights:
         cells: the nights of each cell, oldest first.
         commits: ids of the tested commits, "" for unknown; in the order of the nights.
         skipped: a text for each file that is not a valid run, and one for the index if it could not be used.
+        paths: the files of the nights, in their order.
     """
 
     platform_id: str
@@ -71,6 +92,7 @@ class Nights:
     cells: Mapping[CellKey, Sequence[NightCell]] = field(default_factory=dict)
     skipped: Sequence[str] = ()
     commits: Sequence[str] = ()
+    paths: Sequence[Path] = ()
 
     def after(self, since: Mapping[CellKey, str]) -> Nights:
         """Return the same nights, restricted for each cell to those that began after the cell was recorded.
@@ -129,7 +151,7 @@ class Nights:
         """
         return tuple(_ms(value - self._shifts[night]) for night, value in self._series.get(key, {}).items())
 
-    def creep(self, key: CellKey, tolerance: float) -> tuple[Creep, Judged] | None:
+    def creep(self, key: CellKey, tolerance: float) -> tuple[Creep, Judged, Since] | None:
         """Judge whether a cell became slower night by night; None if it did not.
 
         A step that a single night's gate saw is not creep, although the nights after it are slower, too.
@@ -139,7 +161,7 @@ class Nights:
             tolerance: relative.
 
         Returns:
-            Since when, for the cell's record, and the gate's figures.
+            Since when, for the cell's record, the gate's figures, and the nights between which it began.
         """
         values = self.creep_values(key)
         judged = judge_creep(values, tolerance)
@@ -150,10 +172,103 @@ class Nights:
         first = next((place for place in range(judged.since, judged.found + 1) if nights[place] in red), None)
         if first is not None and is_step(values, judged, first):
             return None
-        began = nights[judged.since]
-        commit = self.commits[began] if self.commits else ""
-        since = self.started[began].isoformat(timespec="seconds")
-        return Creep(since, len(values) - judged.since, judged.change, commit), judged
+        before, began = nights[judged.since - 1 : judged.since + 1]  # the first nights are the reference
+        since = self._describe_since(began, before)
+        commits = ("" if since.good is None else since.good.commit), since.night.commit
+        creep = Creep(since.night.started, len(values) - judged.since, judged.change, commits[1], commits[0])
+        return creep, judged, since
+
+    def slower_since(self, key: CellKey, tonight: Tonight, verdict: Verdict, tolerance: float) -> Since | None:
+        """Find the two nights between which a cell that is regressed tonight became slower.
+
+        All nights count on which it was measured under the conditions of tonight and judged, also regressed ones, each
+        without the common shift of its night, unless the cell is regressed because the platform shifted, or the gate
+        knows no shift because there are few cells.
+
+        Args:
+            key: the cell.
+            tonight: the current run.
+            verdict: the verdict on the cell.
+            tolerance: relative.
+
+        Returns:
+            The nights; None if the cell was never measured before under these conditions.
+        """
+        conditions, now = tonight.cells[key]
+        nights = [*self._measured.get((key, conditions), {}).items()]
+        if not nights or not verdict.change:
+            return None
+        values = [*(value for _, (value, _) in nights), now]
+        if not verdict.platform_shifted and verdict.suite_shift is not None:
+            kind = key.scenario[:1]
+            shifts = self._suite_shifts[kind]
+            own = {(each, under): value for each, (under, value) in tonight.cells.items() if each.scenario[:1] == kind}
+            shift = self._suite_shift(own)
+            values = [value - shifts[night] for value, (night, _) in zip(values, nights, strict=False)] + [now - shift]
+        change, resolution = math.log1p(verdict.change), math.log1p(verdict.resolution or verdict.change)
+        red = [outcome is Outcome.REGRESSED for _, (_, outcome) in nights]
+        first = find_step(values, change, resolution, math.log1p(tolerance), red)
+        places = [night for night, _ in nights]
+        good = places[first - 1] if first else None
+        return self._describe_since(places[first] if first < len(places) else tonight, good)
+
+    @cached_property
+    def _measured(self) -> dict[tuple[CellKey, Conditions], dict[int, tuple[float, Outcome]]]:
+        """Each cell's midmean of its rounds and verdict, by conditions and position of the night, oldest first."""
+        measured: defaultdict[tuple[CellKey, Conditions], dict[int, tuple[float, Outcome]]] = defaultdict(dict)
+        for key, nights in self.cells.items():
+            for one in nights:
+                value = midmean(map(round_statistic, one.cell.rounds_ms))
+                measured[key, one.conditions][one.night] = value, one.cell.outcome
+        return measured
+
+    @cached_property
+    def _levels(self) -> dict[tuple[CellKey, Conditions], float]:
+        """The median of each cell's nights on which it was not regressed; of all its nights if it always was."""
+        levels = {}
+        for cell, nights in self._measured.items():
+            good = [value for value, outcome in nights.values() if outcome is not Outcome.REGRESSED]
+            levels[cell] = median(good or [value for value, _ in nights.values()])
+        return levels
+
+    @cached_property
+    def _suite_shifts(self) -> dict[str, list[float]]:
+        """The common shift of each night, by kind of load; cells of another kind are not compared, as in the gate."""
+        by_kind: dict[str, list[dict[tuple[CellKey, Conditions], float]]] = {}
+        for cell, nights in self._measured.items():
+            by_night = by_kind.setdefault(cell[0].scenario[:1], [{} for _ in self.started])
+            for night, (value, _) in nights.items():
+                by_night[night][cell] = value
+        return {kind: [self._suite_shift(values) for values in by_night] for kind, by_night in by_kind.items()}
+
+    def _suite_shift(self, values: Mapping[tuple[CellKey, Conditions], float]) -> float:
+        """Return the gate's centre of the cells that did not regress, from their levels; 0 for fewer than 8 cells."""
+        off = [value - self._levels[cell] for cell, value in values.items() if cell in self._levels]
+        return Crowd(off).others(None).centre if len(off) >= SUITE_FROM else 0.0
+
+    def _describe_since(self, slow: int | Tonight, good: int | None) -> Since:
+        """Describe the first slow night and the last good one, and how the server changed between them."""
+        night, server = (slow.night, slow.server) if isinstance(slow, Tonight) else self._describe_night(slow)
+        if good is None:
+            return Since(night)
+        before, old_server = self._describe_night(good)
+        return Since(night, before, describe_server_change(old_server, server))
+
+    def _describe_night(self, night: int) -> tuple[Night, ServerFacts | None]:
+        """Return a night and its server; only what the index has, if its file was deleted since."""
+        if night not in self._described:
+            started = self.started[night].isoformat(timespec="seconds")
+            found: tuple[Night, ServerFacts | None] = Night(started, self.commits[night]), None
+            with contextlib.suppress(HistoryError):
+                run = read_run(self.paths[night])
+                servers = [one.server for one in run.records if one.key.platform == self.platform_id and one.server]
+                found = describe_night(started, run.header.facts.get("commit")), servers[-1] if servers else None
+            self._described[night] = found
+        return self._described[night]
+
+    @cached_property
+    def _described(self) -> dict[int, tuple[Night, ServerFacts | None]]:
+        return {}
 
     def common_shift(self, statistics: Mapping[CellKey, float]) -> float:
         """Return by how much a night is slower than the cells' first nights, a logarithm.
@@ -200,18 +315,36 @@ def read_nights(folder: Path, platform_id: str, *, most: int = MOST) -> Nights:
     """
     started: list[datetime] = []
     commits: list[str] = []
+    paths: list[Path] = []
     cells: defaultdict[CellKey, list[NightCell]] = defaultdict(list)
     with HistoryIndex(folder) as index:
         runs = [run for run in index.runs(platform_id) if platform_id in run.judged]
         for number, night in enumerate(index.nights(platform_id, _select_runs(runs, most))):
             started.append(datetime.fromisoformat(night.run.started))
             commits.append(night.run.commit)
+            paths.append(night.run.path)
             conditions = night.conditions()
             for key, cell in zip(night.keys, night.cells(), strict=True):
                 if cell.conditions is not None:
                     cells[key].append(NightCell(number, conditions[cell.conditions], cell))
         skipped = [*index.trouble, *index.invalid().values()]
-    return Nights(platform_id, started, cells, skipped, commits)
+    return Nights(platform_id, started, cells, skipped, commits, paths)
+
+
+def describe_server_change(before: ServerFacts | None, after: ServerFacts | None) -> str:
+    """Describe how a server changed: `version v0.19.0 to v0.20.0, build type Debug to Release`; "" if it did not.
+
+    Facts that one of both does not report are not compared.
+    """
+    if before is None or after is None:
+        return ""
+    changes = []
+    for name in ("version", "commit", "branch", "build_type", "compile_flags", "deps_version"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new and not {old, new} & {"", "unknown"}:
+            shown = " to ".join(quote_server_text(text, _LONGEST_FACT) for text in (old, new))
+            changes.append(f"{name.replace('_', ' ')} {shown}")
+    return ", ".join(changes)
 
 
 def _select_runs(runs: Sequence[IndexedRun], most: int) -> list[IndexedRun]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from pytest_ddperf.core.records import CellRecord
+from pytest_ddperf.core.records import CellRecord, Night
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 
 if TYPE_CHECKING:
@@ -248,4 +248,14 @@ def _header(path: Path, line: bytes) -> RunHeader:
 def get_commit_id(commit: object) -> str:
     """Return the commit id from pytest-benchmark's commit facts, "" if they do not contain one."""
     found = commit.get("id") if isinstance(commit, dict) else None
-    return found if isinstance(found, str) and found != "unknown" else ""
+    return found if isinstance(found, str) and found not in {"unknown", "unversioned"} else ""
+
+
+def describe_night(started: str, commit: object) -> Night:
+    """Return a run as a night.
+
+    Args:
+        started: when it began, UTC in ISO 8601.
+        commit: pytest-benchmark's commit facts.
+    """
+    return Night(started, get_commit_id(commit), isinstance(commit, dict) and commit.get("dirty") is True)

@@ -32,9 +32,16 @@ SYNCING_FREE_S = 0.2
 """Seconds of fsync allowed in addition, so that in a short run each cell is synced."""
 
 
-def create_header(version: str, platforms: tuple[str, ...], *, accepted: bool, facts: Mapping[str, Any]) -> RunHeader:
-    """Create a header for a run that starts now."""
-    now = datetime.now(UTC)
+def create_header(
+    version: str,
+    platforms: tuple[str, ...],
+    *,
+    accepted: bool,
+    facts: Mapping[str, Any],
+    started: datetime | None = None,
+) -> RunHeader:
+    """Create a header for a run that started at a time, UTC; None for now."""
+    now = started or datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"
     return RunHeader(name, now.isoformat(timespec="seconds"), version, platforms, accepted, dict(facts))
 

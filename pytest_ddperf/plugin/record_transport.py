@@ -24,6 +24,9 @@ FAILED_BY_TEST = "ddperf_failed_by_test"
 TO_CONTROLLER = "ddperf_channel"
 """Key in a worker's `workerinput`: the execnet channel for data that no report carries."""
 
+STARTED = "ddperf_started"
+"""Key in a worker's `workerinput`: when the run started, ISO 8601."""
+
 
 def put_record(report: pytest.TestReport, record: CellRecord | None, *, failed_by_test: bool = False) -> None:
     """Attach a record to a report; None marks the report of a gated test that has no record yet."""

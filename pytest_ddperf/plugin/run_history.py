@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from pytest_benchmark.utils import get_commit_info
+from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf import __version__
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.writer import HistoryWriter, create_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from pytest_ddperf.config.settings import Settings
@@ -24,18 +23,29 @@ class RunHistory:
 
     Args:
         settings: the settings of the run.
+        started: when the run started, UTC.
+        commit: pytest-benchmark's facts of the tested commit.
         cells: the cells of the run.
         say: shows a line to the user.
     """
 
-    def __init__(self, settings: Settings, cells: RunCells, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        started: datetime,
+        commit: Mapping[str, Any],
+        cells: RunCells,
+        say: Callable[[str], None],
+    ) -> None:
         self.accepts = bool(settings.value("accept"))
         facts = {
-            "commit": get_commit_info(),  # type: ignore[no-untyped-call] # pytest-benchmark's
+            "commit": commit,
             "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
             "matrix": cells.describe_matrix(settings),
         }
-        self.header = create_header(__version__, settings.platforms, accepted=self.accepts, facts=facts)
+        self.header = create_header(
+            __version__, settings.platforms, accepted=self.accepts, facts=facts, started=started
+        )
         self._writer = HistoryWriter(settings.storage_dir, self.header)
         self._say = say
         self._has_failed = False

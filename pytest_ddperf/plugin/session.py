@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_benchmark.utils import get_commit_info
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.core.records import CellRecord, Outcome
+from pytest_ddperf.history.run_file import describe_night
 from pytest_ddperf.plugin.given import read_given
-from pytest_ddperf.plugin.record_transport import encode, send_to_controller
+from pytest_ddperf.plugin.record_transport import STARTED, encode, send_to_controller
 from pytest_ddperf.plugin.run_cells import RunCells
 from pytest_ddperf.plugin.run_history import RunHistory
 from pytest_ddperf.report.terminal import format_verdict
@@ -38,6 +41,7 @@ class BenchSession:
 
     Attributes:
         is_worker: whether this is an xdist worker, which measures while the controller stores the records.
+        started: when the run started, UTC; the same in xdist's controller and workers.
         refused: whether the configuration or a marker is wrong, so that no test runs.
         not_run: number of cells not measured because the run ended early, and number of all cells.
         trends: the histories of the cells before this run, if figures or reports were requested.
@@ -50,6 +54,8 @@ class BenchSession:
         self.config = config
         self.given = read_given(config)
         self.is_worker = hasattr(config, "workerinput")
+        given: str | None = getattr(config, "workerinput", {}).get(STARTED)
+        self.started = datetime.now(UTC) if given is None else datetime.fromisoformat(given)
         self.cells = RunCells(config)
         self.history: RunHistory | None = None
         self.refused = False
@@ -86,7 +92,8 @@ class BenchSession:
             ConfigurationError: a baseline cannot be read.
         """
         if self._runner is None:
-            plans, problems = create_plans(self.settings)
+            night = describe_night(self.started.isoformat(timespec="seconds"), self._commit)
+            plans, problems = create_plans(self.settings, night)
             self.warnings += [one for one in problems if one not in self.warnings]
             self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)
         return self._runner
@@ -95,6 +102,12 @@ class BenchSession:
     def plans(self) -> dict[str, PlatformPlan]:
         """The plans of the platforms, by id; empty if nothing was to be measured."""
         return {} if self._runner is None else {name: run.plan for name, run in self._runner.platforms.items()}
+
+    @cached_property
+    def _commit(self) -> dict[str, Any]:
+        """Facts of the tested commit."""
+        found: dict[str, Any] = get_commit_info()  # type: ignore[no-untyped-call] # pytest-benchmark's
+        return found
 
     @property
     def _run_id(self) -> str:
@@ -124,7 +137,7 @@ class BenchSession:
         if record.outcome is Outcome.UNAVAILABLE and record.measurement is None:
             return
         if self.history is None:
-            self.history = RunHistory(self.settings, self.cells, self.say)
+            self.history = RunHistory(self.settings, self.started, self._commit, self.cells, self.say)
         self.history.append(record)
         if record.outcome is Outcome.REMEASURE and self.config.get_verbosity() > 0:
             self.say(f"ddperf: {record.key}: {format_verdict(record)}, undecided; will be measured again")

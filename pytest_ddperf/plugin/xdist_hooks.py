@@ -19,7 +19,7 @@ from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.plugin.collection import get_cell, skip
 from pytest_ddperf.plugin.controller import location_of, log_failure
 from pytest_ddperf.plugin.preparation import prepare_run
-from pytest_ddperf.plugin.record_transport import TO_CONTROLLER, decode, put_record
+from pytest_ddperf.plugin.record_transport import STARTED, TO_CONTROLLER, decode, put_record
 from pytest_ddperf.plugin.xdist_scheduler import ServerScheduling
 
 if TYPE_CHECKING:
@@ -120,10 +120,11 @@ class XdistHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's
-        """Give each worker a channel for data that no report carries: the list of cells, deferred records."""
+        """Give each worker the start of the run, and a channel for data that no report carries: cells, records."""
         channel = node.gateway.newchannel()
         channel.setcallback(self._sent.put)  # called in execnet's thread
         node.workerinput[TO_CONTROLLER] = channel
+        node.workerinput[STARTED] = self._bench.started.isoformat()
 
     def _take_in_sent(self) -> None:
         """Process the messages that workers have sent on their channels."""

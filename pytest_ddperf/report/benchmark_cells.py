@@ -21,7 +21,7 @@ from pytest_ddperf.baselines.recordings import (
     unavailable_cells,
 )
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
-from pytest_ddperf.core.records import AGAINST, CellKey, Conditions, Creep, Outcome, ServerFacts
+from pytest_ddperf.core.records import AGAINST, CellKey, Conditions, Creep, Outcome, ServerFacts, Since
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
 from pytest_ddperf.history.run_file import get_commit_id
 
@@ -54,6 +54,7 @@ class _ExtraInfo(msgspec.Struct):
     shift_removed: float = 0.0
     platform_shifted: bool = False
     creep: Creep | None = None
+    since: Since | None = None
     baseline_ms_per_image: float | None = None
     baseline_source: str | None = None
     conditions: Conditions | None = None
@@ -130,6 +131,7 @@ def _result(one: _Benchmark) -> Result:
         interval=None if info.against is None else info.against.interval,
         pairs=0 if info.against is None else info.against.pairs,
         seed=None if info.against is None else info.against.seed,
+        since=info.since,
     )
 
 

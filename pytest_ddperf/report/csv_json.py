@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ddperf import __version__
+from pytest_ddperf.core.results import get_slower_since
 from pytest_ddperf.report import phrases
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ COLUMNS: Mapping[str, Column] = {
     "limit": Column("float64", _RELATIVE, "the change beyond which the cell is regressed"),
     "shift_removed": Column("float64", _RELATIVE, "common shift of the platform, removed from `change` and `now_ms`"),
     "platform_shifted": Column("boolean", "", "whether the cell is slower because the whole platform is"),
-    "slower_since": Column("string", "", "the night since which a cell became slower night by night, ISO 8601"),
+    "slower_since": Column("string", "", "the night since which a regressed cell is slower, ISO 8601"),
     "tolerance": Column("float64", _RELATIVE, "the largest change that passes"),
     "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
     "interval_low": Column(
@@ -172,7 +173,14 @@ def render_json(results: Results, trends: Sequence[Trend]) -> str:
             if name in results.catalog.platforms
         },
         "networks": {name: _network(one) for name, one in results.catalog.networks.items() if name in models},
-        "cells": [{**row(cell, results.run_of(cell)), "samples_ms": list(cell.samples_ms)} for cell in results.cells],
+        "cells": [
+            {
+                **row(cell, results.run_of(cell)),
+                "since": None if cell.since is None else asdict(cell.since),
+                "samples_ms": list(cell.samples_ms),
+            }
+            for cell in results.cells
+        ],
         "trends": [_trend(trend) for trend in trends],
     }
     return json.dumps(replace_non_finite(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -204,7 +212,7 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "limit": cell.limit,
         "shift_removed": None if cell.change is None else cell.shift_removed,
         "platform_shifted": None if cell.change is None else cell.platform_shifted,
-        "slower_since": None if cell.creep is None else cell.creep.since,
+        "slower_since": get_slower_since(cell),
         "tolerance": cell.tolerance,
         "resolution": cell.resolution,
         "interval_low": interval_low,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
+from pytest_ddperf.core.results import get_slower_since
 from pytest_ddperf.text import digits_beside
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def list_properties(record: CellRecord) -> list[tuple[str, str]]:
         "tolerance_percent": _percent(record.tolerance, record.change),
         "shift_removed_percent": _percent(record.shift_removed) if record.shift_removed else None,
         "platform_shifted": "true" if record.platform_shifted else None,
-        "slower_since": None if record.creep is None else record.creep.since,
+        "slower_since": get_slower_since(record),
         "resolution_percent": _percent(record.resolution),
         **_pairs(record),
         "clock": None if measurement is None else str(measurement.conditions.clock),

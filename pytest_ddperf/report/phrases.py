@@ -142,10 +142,12 @@ def describe_shift(platform: str, cells: Iterable[Result]) -> str:
     what = (
         "not one of each network: check clocks" if several else "of the network or of the platform: check files, clocks"
     )
+    nights = Counter(cell.since for cell in moved if cell.since is not None).most_common(1)
+    since = f" It has been {nights[0][0]}." if nights and 2 * nights[0][1] > len(moved) else ""
     return (
         f"{platform} as a whole is {shift * 100:.1f} % slower: {beyond} of {count_cells(len(judged))} "
         f"{'is' if beyond == 1 else 'are'} beyond the tolerance. This is one change, {what}, heat, driver and server "
-        "build first."
+        f"build first.{since}"
     )
 
 

@@ -225,7 +225,9 @@ def failure_text(cell: Result) -> str:
     numbers = f"{format_ms(cell.now_ms)} ms/img, baseline {format_ms(cell.baseline_ms)}, {format_decision(cell)}"
     if cell.creep is not None:
         return f"{cell.creep}; {numbers}"
-    return numbers if cell.outcome is Outcome.REGRESSED else f"{numbers}; {reason}"
+    if cell.outcome is Outcome.REGRESSED:
+        return numbers if cell.since is None else f"{numbers}; {cell.since}"
+    return f"{numbers}; {reason}"
 
 
 def cell_ids(cells: Iterable[Result]) -> str:

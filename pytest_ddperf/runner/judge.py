@@ -24,13 +24,15 @@ from pytest_ddperf.core.service_parameters import AUTO, TENSORRT
 from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
 from pytest_ddperf.gate import verdicts
 from pytest_ddperf.gate.pairs import estimate_round, judge_pairs
+from pytest_ddperf.gate.statistics import midmean
+from pytest_ddperf.history.nights import Tonight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.platform import Platform
-    from pytest_ddperf.core.records import Against, CellKey, Conditions, Creep, Measurement, ServerFacts
+    from pytest_ddperf.core.records import Against, CellKey, Conditions, Creep, Measurement, ServerFacts, Since
     from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.gate.pairs import PairedRound
     from pytest_ddperf.runner.plan import PlatformPlan
@@ -58,6 +60,7 @@ class Judge:
         self._networks = networks
         # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
         self._suites = defaultdict[str, dict[str, verdicts.Prepared]](dict)
+        self._measured: dict[CellKey, tuple[Conditions, float]] = {}
         self._pairs: dict[str, list[PairedRound]] = {}  # the rounds of each cell that was measured in pairs
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None, choice: str = "") -> CellRecord:
@@ -95,6 +98,7 @@ class Judge:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
         suite[nodeid] = verdicts.prepare(cell)
+        self._measured[measurement.key] = measurement.conditions, midmean(suite[nodeid].values)
         fellows, place = _find_fellows(suite, nodeid)
         (verdict,) = verdicts.judge_some(fellows, [place], self._plan.tolerance)
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
@@ -102,11 +106,15 @@ class Judge:
         if rounds < least_rounds and outcome is not Outcome.REMEASURE:
             outcome, reason = Outcome.REMEASURE, f"{rounds} of {least_rounds} rounds needed to record a baseline"
         crept = self._creep(measurement.key, outcome)
+        since = None
         if crept is not None:
-            outcome, verdict, reason = Outcome.REGRESSED, *_name_creep(verdict, outcome, *crept)
+            since = crept[2]
+            outcome, verdict, reason = Outcome.REGRESSED, *_name_creep(verdict, outcome, *crept[:2])
+        elif outcome is Outcome.REGRESSED and (since := self._slower_since(measurement.key, verdict, server)):
+            reason = f"{reason}; {since}"
         if outcome in _NOT_ACCEPTED and self._is_first_recording(measurement.key, baseline):
             notes = (*notes, f"first recording; compared with the published table it would be {outcome}: {reason}")
-            outcome, reason, crept = Outcome.NEW, "first recording of this cell", None
+            outcome, reason, crept, since = Outcome.NEW, "first recording of this cell", None, None
         shifted = verdict.platform_shifted and outcome is Outcome.REGRESSED and crept is None
         return CellRecord(
             key=measurement.key,
@@ -129,6 +137,7 @@ class Judge:
             shift_removed=verdict.shift_removed,
             platform_shifted=shifted,
             creep=None if crept is None else crept[0],
+            since=since,
         )
 
     def _judge_pairs(
@@ -170,11 +179,18 @@ class Judge:
             return False
         return baseline is None or baseline.kind == "report"
 
-    def _creep(self, key: CellKey, outcome: Outcome) -> tuple[Creep, verdicts.Creep] | None:
+    def _creep(self, key: CellKey, outcome: Outcome) -> tuple[Creep, verdicts.Creep, Since] | None:
         """Return since when a cell became slower night by night; None if it did not, or has no final verdict."""
         if self._plan.nights is None or outcome not in {Outcome.OK, Outcome.UNSTABLE, Outcome.REGRESSED}:
             return None
         return self._plan.nights.creep(key, self._plan.tolerance)
+
+    def _slower_since(self, key: CellKey, verdict: verdicts.Verdict, server: ServerFacts | None) -> Since | None:
+        """Return between which nights a regressed cell became slower; None without a history of it."""
+        plan = self._plan
+        if plan.history is None or plan.night is None:
+            return None
+        return plan.history.slower_since(key, Tonight(plan.night, self._measured, server), verdict, plan.tolerance)
 
     def _comparable(self, measurement: Measurement, choice: str) -> tuple[Baseline | None, tuple[str, ...]]:
         """Return the baseline of a cell, None without one of comparable conditions, and notes on the comparison."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.platform import Platform
-    from pytest_ddperf.core.records import CellKey
+    from pytest_ddperf.core.records import CellKey, Night
     from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.history.nights import Nights
     from pytest_ddperf.servers.services import OpenService
@@ -41,6 +41,8 @@ class PlatformPlan:
         tolerance: relative.
         baseline: the baseline with which its cells are compared.
         nights: its history for each cell since it was recorded, used to detect slow creep; None for no history.
+        history: its whole history, which shows on which night a cell became slower; None for no history.
+        night: the run itself; None if unknown.
         least_rounds: minimum rounds per cell, whatever the gate decides: recording a baseline needs more of them.
         recorded: if the run records accepted cells, the cells for which the file already has values; else None. The
             first recording of a cell is never regressed or unstable, because a published table is of another board.
@@ -58,6 +60,8 @@ class PlatformPlan:
     tolerance: float
     baseline: PlatformBaseline
     nights: Nights | None = None
+    history: Nights | None = None
+    night: Night | None = None
     least_rounds: int = 1
     recorded: Collection[CellKey] | None = None
     tune: bool = False
@@ -153,8 +157,12 @@ class PlatformPlan:
         return key.batch_size * (UNKNOWN_MS if found is None else found.value_ms)
 
 
-def create_plans(settings: Settings) -> tuple[dict[str, PlatformPlan], list[str]]:
+def create_plans(settings: Settings, night: Night | None = None) -> tuple[dict[str, PlatformPlan], list[str]]:
     """Create the plan of each measured platform.
+
+    Args:
+        settings: the settings of the run.
+        night: the run; None if unknown.
 
     Returns:
         The plans by platform, and a warning for each file of the history that was skipped.
@@ -169,7 +177,8 @@ def create_plans(settings: Settings) -> tuple[dict[str, PlatformPlan], list[str]
     plans: dict[str, PlatformPlan] = {}
     problems: dict[str, None] = {}
     for platform in settings.platforms:
-        nights = read_nights(settings.storage_dir, platform) if kind in ("auto", "history") else None
+        history = read_nights(settings.storage_dir, platform)
+        nights = history if kind in ("auto", "history") else None
         problems |= dict.fromkeys(() if nights is None else nights.skipped)
         plans[platform] = PlatformPlan(
             platform=settings.catalog.platform(platform),
@@ -183,6 +192,8 @@ def create_plans(settings: Settings) -> tuple[dict[str, PlatformPlan], list[str]
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, kind, nights, settings.folder_of("baseline")),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
+            history=history,
+            night=night,
             tune=bool(settings.value("tune")),
             least_rounds=1 if mode is None else RECORDED_ROUNDS,
             recorded=store.recorded_cells(platform) if mode == "accepted" else None,

@@ -13,6 +13,7 @@ from bench_project import SQUEEZENET, BenchProject, TableServer
 from messages import assert_names
 from scripted_deepdetect import internal_error
 
+from pytest_ddperf.cli import main
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.history.run_file import list_runs
 from pytest_ddperf.history.writer import HistoryWriter
@@ -438,3 +439,74 @@ def test_a_cell_that_crept_says_since_when_in_terminal_message_and_files(tk1: Be
     assert [one["slower_since"] for one in crept] == [record.creep.since] * 2
     assert all(float(one["change"]) > float(one["limit"]) for one in crept)
     assert f'name="slower_since" value="{record.creep.since}"' in (tk1.path / "junit.xml").read_text()
+
+
+def date_nights(tk1: BenchProject, *commits: str) -> None:
+    """Replace the runs of the history by the same runs on consecutive nights, at these commits."""
+    runs = tk1.histories()
+    folder = tk1.path / ".ddperf"
+    for path in list_runs(folder):
+        path.unlink()
+    for night, (run, commit) in enumerate(zip(runs, commits, strict=True)):
+        name = f"20261101T{night:06}.000Z-00000000"
+        header = replace(run.header, run=name, started=nightly.moment(night), facts={"commit": {"id": commit}})
+        with HistoryWriter(folder, header) as writer:
+            for record in run.records:
+                writer.append(record)
+            writer.close(run.exit_status or 0, whole=run.whole)
+
+
+def test_a_regressed_cell_says_since_which_night_and_commits_in_every_output(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tk1.run(*SQUEEZENET)
+    tk1.server.slow(*B8, 1.3)
+    tk1.run(*SQUEEZENET)
+    date_nights(tk1, "a" * 40, "b" * 40)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tk1.path / "summary.md"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tk1.path / "outputs"))
+    names = ("report.html", "report.md", "cells.json", "cells.csv", "comment:comment.md")
+    result = tk1.run(*SQUEEZENET, *(f"--ddperf-report={name}" for name in names), "--junitxml=junit.xml")
+
+    said = (
+        "slower since the night of Monday 2026-11-02, aaaaaaaaaaaa..bbbbbbbbbbbb (last good night: Sunday 2026-11-01)"
+    )
+    printed = " ".join(" ".join(result.outlines).split())
+    assert printed.count(said) == 3  # the message of the test, the list of failed cells, GitHub's annotation
+    shown = {name: (tk1.path / name.removeprefix("comment:")).read_text() for name in (*names, "summary.md")}
+    assert [name for name, text in shown.items() if not names_since(text, said)] == []
+    since = {
+        "night": {"started": nightly.moment(1), "commit": "b" * 40, "is_dirty": False},
+        "good": {"started": nightly.moment(0), "commit": "a" * 40, "is_dirty": False},
+        "server": "",
+    }
+    assert [cell["since"] for cell in tk1.json("cells.json")["cells"] if cell["fails"]] == [since]
+    assert f'name="slower_since" value="{nightly.moment(1)}"' in (tk1.path / "junit.xml").read_text()
+
+    assert main.main(["report", "-o", "again.json", "-o", "again.md", "--platform=tk1"]) == 0
+    assert [cell["since"] for cell in tk1.json("again.json")["cells"] if cell["fails"]] == [since]
+    assert names_since((tk1.path / "again.md").read_text(), said)
+
+
+def names_since(text: str, said: str) -> bool:
+    """Whether a text has these words, apart from the backslashes of Markdown; JSON has the same words in `reason`."""
+    return said in text.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(), ("-n", "1"), ("--ddperf-baseline=report",)],
+    ids=["in this process", "in a worker", "compared with the table only"],
+)
+def test_a_cell_that_is_slower_tonight_for_the_first_time_names_this_run(
+    tk1: BenchProject, args: tuple[str, ...]
+) -> None:
+    tk1.run(*SQUEEZENET)
+    date_nights(tk1, "a" * 40)
+    tk1.server.slow(*B8, 1.3)
+    tk1.run(*SQUEEZENET, *args)
+    (since,) = [record.since for record in tk1.records() if record.since is not None]
+    assert since.night.started == tk1.histories()[-1].header.started
+    assert since.good is not None
+    assert since.good.commit == "a" * 40

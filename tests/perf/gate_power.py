@@ -18,7 +18,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
-from itertools import repeat
+from itertools import product, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ from gate_pairs import lines
 from gate_rules import RULES
 
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
+from pytest_ddperf.gate.statistics import midmean, round_statistic
+from pytest_ddperf.gate.steps import find_step
 from pytest_ddperf.gate.verdicts import Cell, Verdict, judge, judge_creep
 
 if TYPE_CHECKING:
@@ -283,6 +285,50 @@ def table_creep(nights: int) -> None:
     say(f"0.2 % a night found at a median of {height:.1%}, before 5 % in {1 - late:.1%} of {len(heights)} cells")
 
 
+def table_steps(nights: int) -> None:
+    """A step of twice the resolution after 30 nights, tonight or some nights ago: how often its night is found."""
+    hosts = (("quiet", QUIET, 0.05), ("virtual", VIRTUAL, 0.1))
+    for (name, noise, tolerance), slow in product(hosts, (1, 3, 10)):
+        places = [
+            place
+            for seed in range(max(1, nights // 100))
+            for place in locate_steps(Host(noise, 1000 + seed), slow, tolerance)
+        ]
+        red = [place for place in places if place is not None]
+        right, close = sum(place == 0 for place in red), sum(abs(place) <= 1 for place in red)
+        say(
+            f"{name:8} slow on {slow:2} nights: {len(red) / len(places):6.1%} of {len(places)} cells red; of these "
+            f"{right / len(red):6.1%} on the right night, {close / len(red):6.1%} within one"
+        )
+
+
+def locate_steps(host: Host, slow: int, tolerance: float) -> list[int | None]:
+    """How many nights after the true one the step of each of a few slower cells is found; None if it is not red."""
+    nights = [host.night(1) for _ in range(NIGHTS_OF_HISTORY)]
+    later = [host.night() for _ in range(slow)]
+    baselines: list[Published] = np.stack([night[:, 0] for night in nights], axis=1).tolist()
+    resolutions = [one.resolution or 0.0 for one in one_night(baselines, later[-1].tolist(), tolerance)]
+    chosen = range(0, host.cells, host.cells // FEW)
+    for cell in chosen:
+        for night in later:
+            night[cell] *= 1 + 2 * resolutions[cell]
+    verdicts = one_night(baselines, later[-1].tolist(), tolerance)
+    later[-1] = later[-1][:, : max(one.rounds_used for one in verdicts)]
+    values = np.array([[midmean(map(round_statistic, cell)) for cell in night.tolist()] for night in nights + later])
+    values -= np.median(values - np.median(values, axis=0), axis=1, keepdims=True)
+    red = [False] * len(nights) + [True] * (slow - 1)
+    places: list[int | None] = []
+    for cell in chosen:
+        verdict = verdicts[cell]
+        if verdict.outcome != "regressed":
+            places.append(None)
+            continue
+        change, resolution = math.log1p(verdict.change or 0.0), math.log1p(verdict.resolution or 0.0)
+        first = find_step(values[:, cell].tolist(), change, resolution, math.log1p(tolerance), red)
+        places.append(first - len(nights))
+    return places
+
+
 def table_speed(_: int) -> None:
     """One suite of 104 cells with 30 nights."""
     host = Host(QUIET, 1)
@@ -326,6 +372,7 @@ TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "noises": table_noises,
     "virtual": table_virtual,
     "creep": table_creep,
+    "steps": table_steps,
     "pairs": table_pairs,
     "speed": table_speed,
     "hosts": table_hosts,

@@ -49,12 +49,12 @@ def write_night(
     ended: bool = True,
     platforms: tuple[str, ...] = ("tk1",),
     commit: str = "",
+    dirty: bool = False,
 ) -> Path:
     """Write one run as a file of the history."""
     started = FIRST_NIGHT + timedelta(days=night)
-    header = RunHeader(
-        f"{started:%Y%m%dT%H%M%S}.000Z-{night:08x}", moment(night), "0", platforms, accepted, {"commit": {"id": commit}}
-    )
+    facts = {"commit": {"id": commit, "dirty": dirty}}
+    header = RunHeader(f"{started:%Y%m%dT%H%M%S}.000Z-{night:08x}", moment(night), "0", platforms, accepted, facts)
     with HistoryWriter(folder, header) as writer:
         for one in cells:
             writer.append(one)

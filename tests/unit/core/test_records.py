@@ -16,11 +16,14 @@ from pytest_ddperf.core.records import (
     Clock,
     ColdStart,
     Conditions,
+    Creep,
     Measurement,
+    Night,
     Outcome,
     Pass,
     Round,
     ServerFacts,
+    Since,
 )
 
 MS = st.floats(min_value=0, max_value=1e9, allow_nan=False)
@@ -145,3 +148,80 @@ def test_the_requests_of_a_cell_under_load_come_back() -> None:
     record = loaded("r0.5", kept_up=False)
     assert msgspec.json.decode(msgspec.json.encode(record), type=CellRecord) == record
     assert msgspec.convert(msgspec.to_builtins(record), CellRecord) == record
+
+
+MONDAY, TUESDAY = "2026-11-02T02:15:00+00:00", "2026-11-03T02:15:00+00:00"
+OLD, NEW = "a" * 40, "b" * 40
+
+
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [
+        (
+            Since(Night(TUESDAY, NEW), Night(MONDAY, OLD)),
+            ("slower since the night of Tuesday 2026-11-03, aaaaaaaaaaaa..bbbbbbbbbbbb "
+            "(last good night: Monday 2026-11-02)"),
+        ),
+        (
+            Since(Night(TUESDAY, NEW, is_dirty=True), Night(MONDAY, OLD)),
+            ("slower since the night of Tuesday 2026-11-03, aaaaaaaaaaaa..bbbbbbbbbbbb with uncommitted changes "
+            "(last good night: Monday 2026-11-02)"),
+        ),
+        (
+            Since(Night(TUESDAY, NEW), Night(MONDAY, NEW)),
+            ("slower since the night of Tuesday 2026-11-03, commit bbbbbbbbbbbb on both nights: the commit did not "
+            "change, so check the host and the server (last good night: Monday 2026-11-02)"),
+        ),
+        (
+            Since(Night(TUESDAY, NEW), Night(MONDAY, NEW), "version 1 to 2"),
+            ("slower since the night of Tuesday 2026-11-03, commit bbbbbbbbbbbb on both nights: the commit did not "
+            "change, the server did (last good night: Monday 2026-11-02; server version 1 to 2)"),
+        ),
+        (
+            Since(Night(TUESDAY, NEW, is_dirty=True), Night(MONDAY, NEW)),
+            ("slower since the night of Tuesday 2026-11-03, commit bbbbbbbbbbbb on both nights with uncommitted "
+            "changes (last good night: Monday 2026-11-02)"),
+        ),
+        (
+            Since(Night(TUESDAY, NEW), Night(MONDAY)),
+            "slower since the night of Tuesday 2026-11-03, commit bbbbbbbbbbbb (last good night: Monday 2026-11-02)",
+        ),
+        (
+            Since(Night(TUESDAY), Night(MONDAY, OLD)),
+            ("slower since the night of Tuesday 2026-11-03, after commit aaaaaaaaaaaa "
+            "(last good night: Monday 2026-11-02)"),
+        ),
+        (
+            Since(Night(TUESDAY), Night(MONDAY), "version 1 to 2"),
+            "slower since the night of Tuesday 2026-11-03 (last good night: Monday 2026-11-02; server version 1 to 2)",
+        ),
+        (
+            Since(Night(TUESDAY, NEW)),
+            "slower since the night of Tuesday 2026-11-03 or before: no night of the history is good",
+        ),
+        (
+            Since(Night(TUESDAY), Night(TUESDAY.replace("02:15", "01:05"))),
+            "slower since the night of Tuesday 2026-11-03 02:15 (last good night: Tuesday 2026-11-03 01:05)",
+        ),
+    ],
+    ids=[
+        "two commits", "uncommitted", "one commit", "another server", "one commit, uncommitted", "unknown before",
+        "unknown now", "unknown", "never good", "the same day",
+    ],
+)  # fmt: skip
+def test_since_says_the_nights_and_the_commits(since: Since, said: str) -> None:
+    assert str(since) == said
+
+
+def test_a_night_without_a_date_is_an_error() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b'{"started": "yesterday"}', type=Night)
+
+
+def test_a_creep_names_the_two_commits_between_which_it_began() -> None:
+    assert "2026-11-03 (aaaaaaaaaaaa..bbbbbbbbbbbb), +8.6 % over 14 nights" in str(Creep(TUESDAY, 14, 0.086, NEW, OLD))
+
+
+@pytest.mark.parametrize("before", ["", NEW], ids=["unknown", "the same"])
+def test_a_creep_names_one_commit_if_the_one_before_is_unknown_or_the_same(before: str) -> None:
+    assert "2026-11-03 (commit bbbbbbbbbbbb), +8.6 %" in str(Creep(TUESDAY, 14, 0.086, NEW, before))

@@ -211,6 +211,7 @@ def test_a_commit_that_is_not_known_is_none() -> None:
     header = RunHeader("run", moment(0), "0", ("tk1",))
     assert header.commit == ""
     assert replace(header, facts={"commit": {"id": "unknown"}}).commit == ""
+    assert replace(header, facts={"commit": {"id": "unversioned"}}).commit == ""  # outside of a repository
     assert replace(header, facts={"commit": "abc"}).commit == ""
 
 

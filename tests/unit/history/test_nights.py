@@ -15,16 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightly import CONDITIONS, cell, moment, without_measurement, write_night
 
-from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Outcome
+from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Night, Outcome, ServerFacts, Since
 from pytest_ddperf.gate.statistics import round_statistic
-from pytest_ddperf.gate.verdicts import judge_creep
+from pytest_ddperf.gate.verdicts import Verdict, judge_creep
 from pytest_ddperf.history.index import FILE, HistoryIndex
-from pytest_ddperf.history.nights import Nights, read_nights
+from pytest_ddperf.history.nights import Nights, Tonight, describe_server_change, read_nights
 from pytest_ddperf.history.run_file import RunHeader
 from pytest_ddperf.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pytest_ddperf.core.records import Conditions
 
 KEY, OTHER = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
 SUITE = tuple(CellKey("tk1", "googlenet", size) for size in range(1, 12))
@@ -471,3 +473,191 @@ def test_60_nights_of_104_cells_are_read_once_and_used_often(
     assert {len(nights.creep_values(key)) for key in keys} == {60}
     with capsys.disabled():
         print(f"\n60 nights of 104 cells: read in {read_s:.2f} s, used in {time.perf_counter() - began_s:.2f} s")
+
+
+# ---- the nights between which a cell became slower
+
+RED = Outcome.REGRESSED
+
+
+def since(
+    folder: Path,
+    ms: float,
+    night: int,
+    *,
+    baseline_ms: float = 5.0,
+    conditions: Conditions = CONDITIONS,
+    others: float | None = None,
+    platform_shifted: bool = False,
+    server: ServerFacts | None = None,
+) -> Since | None:
+    """Since when a cell is slower that takes `ms` tonight; `others` is tonight's factor of a suite's other cells."""
+    cells = {KEY: (conditions, math.log(ms))}
+    if others is not None:
+        cells |= {key: (CONDITIONS, math.log(size * others)) for size, key in enumerate(SUITE, 5)}
+    change = ms / baseline_ms / (1.0 if others is None or platform_shifted else others) - 1
+    shift = None if others is None else others - 1
+    verdict = Verdict("regressed", ms, baseline_ms, change, 0.05, 3, "", shift, 0.05, platform_shifted=platform_shifted)
+    tonight = Tonight(Night(moment(night), f"c{night}"), cells, server)
+    return of(folder).slower_since(KEY, tonight, verdict, 0.05)
+
+
+def write_steps(folder: Path, *levels: float | None, **facts: bool) -> None:
+    """Write a night for each level, at the commits c0, c1 ...; None for a night without the cell."""
+    for night, ms in enumerate(levels):
+        cells = [cell(OTHER, PASSES)]
+        if ms is not None:
+            cells.append(cell(KEY, [ms] * 5, outcome=Outcome.OK if ms < 5.5 else RED))
+        write_night(folder, night, cells, commit=f"c{night}", **facts)  # type: ignore[arg-type] # none is `platforms`
+
+
+def commits(found: Since | None) -> tuple[str, str]:
+    assert found is not None
+    assert found.good is not None
+    return found.good.commit, found.night.commit
+
+
+def test_a_step_of_tonight_is_between_the_last_night_and_tonight(tmp_path: Path) -> None:
+    write_steps(tmp_path, 5.0, 5.1, 4.9)
+    found = since(tmp_path, 6.0, 3)
+    assert found == Since(Night(moment(3), "c3"), Night(moment(2), "c2"))
+
+
+def test_a_step_some_red_nights_ago_is_between_the_nights_around_it(tmp_path: Path) -> None:
+    write_steps(tmp_path, 5.0, 5.1, 6.0, 6.1, 5.9)
+    assert since(tmp_path, 6.0, 5) == Since(Night(moment(2), "c2"), Night(moment(1), "c1"))
+
+
+@pytest.mark.parametrize("facts", [{"accepted": False}, {"whole": False}, {"ended": False}], ids=str)
+def test_nights_that_are_no_baseline_count_for_the_step(tmp_path: Path, facts: dict[str, bool]) -> None:
+    write_steps(tmp_path, 5.0, 5.1, 6.0, **facts)
+    assert commits(since(tmp_path, 6.0, 3)) == ("c1", "c2")
+
+
+def test_a_night_without_the_cell_is_between_the_two_nights(tmp_path: Path) -> None:
+    write_steps(tmp_path, 5.0, 5.1, None, 6.0)
+    assert commits(since(tmp_path, 6.0, 4)) == ("c1", "c3")
+
+
+def test_a_cell_without_a_night_before_has_no_step(tmp_path: Path) -> None:
+    assert since(tmp_path, 6.0, 0) is None
+    write_steps(tmp_path, None, None)
+    assert since(tmp_path, 6.0, 2) is None
+
+
+def test_nights_under_other_conditions_are_not_compared(tmp_path: Path) -> None:
+    write_steps(tmp_path, 5.0, 5.1)
+    assert since(tmp_path, 6.0, 2, conditions=replace(CONDITIONS, backend="torch")) is None
+
+
+def test_a_cell_that_was_slow_on_every_night_has_no_good_night(tmp_path: Path) -> None:
+    write_steps(tmp_path, 6.0, 6.1)
+    assert since(tmp_path, 6.0, 2) == Since(Night(moment(0), "c0"))
+
+
+def test_the_level_that_was_recorded_since_is_good(tmp_path: Path) -> None:
+    write_steps(tmp_path, 5.0, 5.1, 6.0, 6.1)
+    assert commits(since(tmp_path, 7.2, 4, baseline_ms=6.0)) == ("c3", "c4")
+
+
+@pytest.mark.parametrize("tonight", [1.0, 1.2], ids=["not tonight", "tonight, too"])
+def test_a_night_on_which_the_platform_was_slower_is_no_step_of_a_cell(tmp_path: Path, tonight: float) -> None:
+    for night in range(12):
+        factor = 1.2 if night == 6 else 1.0
+        ms = 5.0 * factor * (1.2 if night >= 9 else 1.0)
+        outcome = RED if night >= 9 else Outcome.OK
+        write_night(tmp_path, night, [cell(KEY, [ms] * 5, outcome=outcome), *suite(night, factor)], commit=f"c{night}")
+    assert commits(since(tmp_path, 6.0 * tonight, 12, others=tonight)) == ("c8", "c9")
+
+
+def test_a_cell_is_no_shift_of_the_platform_although_half_of_the_others_became_slower_too(tmp_path: Path) -> None:
+    for night in range(12):
+        slow = night >= 9
+        others = suite(night)[:6] + [
+            replace(one, outcome=RED if slow else Outcome.OK) for one in suite(night, 1.2 if slow else 1.0)[6:]
+        ]
+        write_night(
+            tmp_path, night, [cell(KEY, [6.0 if slow else 5.0] * 5, outcome=RED if slow else Outcome.OK), *others],
+            commit=f"c{night}",
+        )  # fmt: skip
+    assert commits(since(tmp_path, 6.0, 12, others=1.0)) == ("c8", "c9")
+
+
+def test_a_shift_of_the_platform_is_found_on_its_night(tmp_path: Path) -> None:
+    for night in range(12):
+        factor, outcome = (1.2, RED) if night >= 9 else (1.0, Outcome.OK)
+        others = [replace(one, outcome=outcome) for one in suite(night, factor)]
+        write_night(tmp_path, night, [cell(KEY, [5.0 * factor] * 5, outcome=outcome), *others], commit=f"c{night}")
+    assert commits(since(tmp_path, 6.0, 12, others=1.2, platform_shifted=True)) == ("c8", "c9")
+
+
+def test_the_load_of_other_cells_is_no_shift_of_a_cell_without_load(tmp_path: Path) -> None:
+    loaded = [replace(key, scenario="c4") for key in SUITE]
+    for night in range(6):
+        factor = 1.2 if night >= 3 else 1.0
+        others = [cell(key, [7.0 * factor] * 5) for key in loaded]
+        write_night(
+            tmp_path, night, [cell(KEY, [5.0 * factor] * 5, outcome=RED if night >= 3 else Outcome.OK), *others],
+            commit=f"c{night}",
+        )  # fmt: skip
+    assert commits(since(tmp_path, 6.0, 6)) == ("c2", "c3")
+
+
+def test_a_night_with_uncommitted_changes_says_so(tmp_path: Path) -> None:
+    write_steps(tmp_path, 5.0, 5.1, dirty=True)
+    found = since(tmp_path, 6.0, 2)
+    assert found is not None
+    assert found.good == Night(moment(1), "c1", is_dirty=True)
+
+
+OLD_SERVER = ServerFacts("http://h:1", version="v0.19.0", commit="aaa", build_type="Release")
+NEW_SERVER = replace(OLD_SERVER, version="v0.20.0", commit="bbb")
+
+
+def test_the_change_of_the_server_between_the_two_nights_is_named(tmp_path: Path) -> None:
+    for night, (ms, server) in enumerate([(5.0, OLD_SERVER), (5.1, OLD_SERVER), (6.0, NEW_SERVER)]):
+        record = replace(cell(KEY, [ms] * 5, outcome=Outcome.OK if ms < 5.5 else RED), server=server)
+        write_night(tmp_path, night, [record])
+    found = since(tmp_path, 6.0, 3, server=replace(NEW_SERVER, version="v0.21.0"))
+    assert found is not None
+    assert found.server == "version v0.19.0 to v0.20.0, commit aaa to bbb"
+
+
+def test_the_change_of_the_server_tonight_is_named(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [replace(cell(KEY, [5.0] * 5), server=OLD_SERVER)])
+    found = since(tmp_path, 6.0, 1, server=NEW_SERVER)
+    assert found is not None
+    assert found.server == "version v0.19.0 to v0.20.0, commit aaa to bbb"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (OLD_SERVER, OLD_SERVER),
+        (OLD_SERVER, replace(OLD_SERVER, url="http://other:2")),
+        (OLD_SERVER, replace(OLD_SERVER, version="unknown")),
+        (replace(OLD_SERVER, deps_version="1"), OLD_SERVER),
+        (None, OLD_SERVER),
+        (OLD_SERVER, None),
+    ],
+    ids=["the same", "another address", "unknown version", "not reported", "unknown before", "unknown now"],
+)
+def test_facts_that_are_equal_or_unknown_are_no_change_of_the_server(
+    before: ServerFacts | None, after: ServerFacts | None
+) -> None:
+    assert describe_server_change(before, after) == ""
+
+
+def test_a_long_fact_of_the_server_is_cut_and_without_control_characters() -> None:
+    text = describe_server_change(OLD_SERVER, replace(OLD_SERVER, version="v" * 99 + chr(27)))
+    assert text == f"version v0.19.0 to {'v' * 37}..."
+
+
+def test_a_night_whose_file_is_gone_has_what_the_index_knows(tmp_path: Path) -> None:
+    write_steps(tmp_path, 5.0, 5.1)
+    nights = of(tmp_path)
+    for path in tmp_path.glob("*.jsonl"):
+        path.unlink()
+    verdict = Verdict("regressed", 6.0, 5.0, 0.2, 0.05, 3, "", None, 0.05)
+    tonight = Tonight(Night(moment(2), "c2"), {KEY: (CONDITIONS, math.log(6.0))})
+    assert nights.slower_since(KEY, tonight, verdict, 0.05) == Since(tonight.night, Night(moment(1), "c1"))

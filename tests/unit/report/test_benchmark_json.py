@@ -20,10 +20,12 @@ from pytest_ddperf.core.records import (
     Conditions,
     Creep,
     Measurement,
+    Night,
     Outcome,
     Pass,
     Round,
     ServerFacts,
+    Since,
 )
 from pytest_ddperf.plugin import benchmark_bridge
 from pytest_ddperf.report import benchmark_json
@@ -132,6 +134,18 @@ def test_an_invalid_cell_without_a_pair_names_its_reference() -> None:
     assert record.measurement is not None
     info = benchmark_json.build_extra_info(replace(record, measurement=replace(record.measurement, rounds=())))
     assert (info["against"]["pairs"], info["against"]["server"]["url"]) == (0, "http://old:8080")
+
+
+def test_since_when_a_cell_is_slower_is_read_back_from_the_json_of_a_run(tmp_path: Path) -> None:
+    since = Since(Night("2026-11-03T02:00:00+00:00", "b"), Night("2026-11-02T02:00:00+00:00", "a", is_dirty=True))
+    record = replace(RECORD, since=since)
+    benchmark = benchmark_json.build_benchmark(
+        record.key, record.nodeid, benchmark_json.per_image_s(record), benchmark_json.build_extra_info(record)
+    )
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(benchmark_json.build_document([benchmark], {}, commit={}, started="")))
+    ((cell, _),) = read_cells(path)
+    assert cell.since == since
 
 
 def test_extra_info_of_a_cell_that_was_not_measured_has_its_verdict_and_reason() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from load_made import loaded
 from recording import CONDITIONS, measured, paired, skipped
 
-from pytest_ddperf.core.records import Baseline, CellKey, Creep, Outcome, ServerFacts
+from pytest_ddperf.core.records import Baseline, CellKey, Creep, Night, Outcome, ServerFacts, Since
 from pytest_ddperf.report.junit import list_properties
 
 RECORD = replace(
@@ -76,6 +76,11 @@ def test_the_change_is_beside_its_limit_with_the_digits_that_tell_them_apart() -
 def test_a_cell_that_crept_has_the_night_on_which_it_began() -> None:
     creep = Creep("2026-11-03T02:00:00+00:00", 14, 0.086)
     assert dict(list_properties(replace(RECORD, creep=creep)))["slower_since"] == "2026-11-03T02:00:00+00:00"
+
+
+def test_the_night_since_which_a_cell_is_slower_is_a_property() -> None:
+    since = Since(Night("2026-11-03T02:00:00+00:00"))
+    assert dict(list_properties(replace(RECORD, since=since)))["slower_since"] == "2026-11-03T02:00:00+00:00"
 
 
 def test_a_cell_of_a_platform_that_shifted_says_so() -> None:

@@ -22,9 +22,11 @@ from pytest_ddperf.core.records import (
     Conditions,
     Creep,
     Measurement,
+    Night,
     Outcome,
     Pass,
     Round,
+    Since,
 )
 from pytest_ddperf.report.gather import join_records
 from pytest_ddperf.report.phrases import Line, wrap_text
@@ -407,6 +409,30 @@ def test_a_platform_that_shifted_is_stated_first_and_its_cells_are_no_list() -> 
 def test_a_shift_of_the_cells_of_one_network_may_be_the_network() -> None:
     (line, *_) = texts(run_lines(join_records(CATALOG, shifted_platform()[:3]), width=400, recorded=False))
     assert "of the network or of the platform" in line
+
+
+SINCE = Since(Night("2026-11-03T02:00:00+00:00", "b" * 40), Night("2026-11-02T02:00:00+00:00", "a" * 40))
+
+
+def test_a_platform_that_shifted_says_since_when_most_of_its_cells_are_slower() -> None:
+    first, *others = shifted_platform()
+    records = [first, *(replace(one, since=SINCE) for one in others[:2]), others[2]]
+    (line, *_) = texts(run_lines(join_records(CATALOG, records), width=900, recorded=False))
+    assert line.endswith(f"It has been {SINCE}.")
+
+
+def test_a_platform_that_shifted_says_nothing_of_nights_on_which_few_of_its_cells_became_slower() -> None:
+    first, *others = shifted_platform()
+    (line, *_) = texts(
+        run_lines(join_records(CATALOG, [replace(first, since=SINCE), *others]), width=900, recorded=False)
+    )
+    assert "2026-11-03" not in line
+
+
+def test_a_regressed_cell_says_since_when_after_its_numbers() -> None:
+    record = replace(measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), since=SINCE)
+    (line,) = texts(format_failures(cells([record]), width=900))
+    assert line.endswith(f"69.7 ms/img, baseline 53.6, +30.0 %; {SINCE}")
 
 
 def crept(model: str, since: str = "2026-11-03", change: float = 0.086) -> CellRecord:

@@ -21,9 +21,11 @@ from pytest_ddperf.core.records import (
     Clock,
     Conditions,
     Measurement,
+    Night,
     Outcome,
     Pass,
     Round,
+    Since,
     Unavailable,
     convert_published,
 )
@@ -395,7 +397,8 @@ def creeping(
         nightly.write_night(folder, night, [record], commit=commit)
     nights = read_nights(folder, "tk1")
     baseline = PlatformBaseline("tk1", ({key(): recorded()},))
-    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, nights))
+    tonight = Night(nightly.moment(len(values)), "fedcba9876543210")
+    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, nights, nights, tonight))
 
 
 def rising(nights: int, percent: float, before: int = 20) -> list[float]:
@@ -461,3 +464,97 @@ def test_a_step_that_was_repaired_is_no_creep(tmp_path: Path) -> None:
         creeping(tmp_path, [*quiet, *(ms * 1.3 for ms in quiet[:10]), *quiet[:10]], red=range(24, 34)), 50.0
     )
     assert (record.outcome, record.creep) == (Outcome.OK, None)
+
+
+def test_the_nights_between_which_a_creep_began_are_in_its_record(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, rising(14, 0.6)), 50.0)
+    assert record.creep is not None
+    assert record.since is not None
+    assert record.since.good is not None
+    assert record.since.night.started == record.creep.since
+    nights = [datetime.fromisoformat(one.started) for one in (record.since.good, record.since.night)]
+    assert (nights[1] - nights[0]).days == 1
+
+
+# ---- the nights between which a cell became slower
+
+
+def test_a_cell_that_is_regressed_says_between_which_nights_it_became_slower(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, [50.0, 50.3, 65.0, 65.2], red=(2, 3)), 65.0)
+    assert record.since == Since(
+        Night(nightly.moment(2), "0123456789abcdef"), Night(nightly.moment(1), "0123456789abcdef")
+    )
+    assert record.reason.endswith(f"; {record.since}")
+
+
+def test_a_cell_that_is_regressed_for_the_first_time_became_slower_tonight(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, [50.0, 50.3]), 65.0)
+    assert record.since == Since(
+        Night(nightly.moment(2), "fedcba9876543210"), Night(nightly.moment(1), "0123456789abcdef")
+    )
+
+
+def test_a_cell_that_is_not_regressed_says_nothing_of_the_nights_on_which_it_was(tmp_path: Path) -> None:
+    record = rounds_of(creeping(tmp_path, [50.0, 65.0, 65.2], red=(1, 2)), 50.0)
+    assert (record.outcome, record.since) == (Outcome.OK, None)
+
+
+def test_a_regressed_cell_without_a_history_has_no_nights() -> None:
+    record = rounds_of(judge_of(baseline=recorded()), 65.0)
+    assert (record.outcome, record.since) == (Outcome.REGRESSED, None)
+
+
+def test_a_first_recording_has_no_nights(tmp_path: Path) -> None:
+    judge = creeping(tmp_path, [50.0, 50.3])
+    published = Baseline("report", 50.0, "baselines/tk1.csv")
+    plan = replace(judge._plan, baseline=PlatformBaseline("tk1", ({key(): published},)), recorded=frozenset())
+    record = rounds_of(Judge(plan), 65.0)
+    assert (record.outcome, record.since) == (Outcome.NEW, None)
+
+
+MODELS = ("alexnet", "caffenet", "densenet", "googlenet", "inception", "resnet50", "vgg16", "vgg19", "yolo", "ssd")
+
+
+def suite_of(folder: Path, nights: Sequence[tuple[float, float]]) -> dict[str, CellRecord]:
+    """The records of ten cells tonight, the last of `nights`; each is the factor of all cells, and that of googlenet.
+
+    A night on which a cell is 20 % slower or more is red, and none is accepted.
+    """
+    for night, factors in enumerate(nights[:-1]):
+        records = []
+        for model in MODELS:
+            factor = factors[0] * (factors[1] if model == "googlenet" else 1.0)
+            passes = [50.0 * factor * scatter for scatter in SCATTER]
+            outcome = Outcome.REGRESSED if factor >= 1.2 else Outcome.OK
+            records.append(nightly.cell(key(model=model), passes, outcome=outcome, conditions=NOW))
+        nightly.write_night(folder, night, records, commit=f"c{night}", accepted=False)
+    baseline = PlatformBaseline("tk1", ({key(model=model): recorded() for model in MODELS},))
+    history, tonight = read_nights(folder, "tk1"), Night(nightly.moment(len(nights) - 1), "tonight")
+    judge = Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, history, history, tonight))
+    every, own = nights[-1]
+    found: dict[str, CellRecord] = {}
+    for rounds in range(1, 7):  # as in a run: the first round of all cells, then more of those that are undecided
+        for model in MODELS:
+            if model not in found or found[model].outcome is Outcome.REMEASURE:
+                ms = 50.0 * every * (own if model == "googlenet" else 1.0)
+                found[model] = verdict(judge, measurement(*[ms] * rounds, cell=key(model=model)))
+    return found
+
+
+def test_the_nights_of_a_step_are_found_among_common_shifts(tmp_path: Path) -> None:
+    nights = [(1.0, 1.0)] * 4 + [(1.06, 1.0), (0.95, 1.3), (1.0, 1.3), (1.05, 1.3)]
+    records = suite_of(tmp_path, nights)
+    assert {model for model, record in records.items() if record.outcome is Outcome.REGRESSED} == {"googlenet"}
+    since = records["googlenet"].since
+    assert since is not None
+    assert since.good is not None
+    assert (since.good.commit, since.night.commit) == ("c4", "c5")
+
+
+def test_the_cells_of_a_platform_that_shifted_are_slower_since_the_same_night(tmp_path: Path) -> None:
+    records = suite_of(tmp_path, [(1.0, 1.0)] * 4 + [(1.3, 1.0)] * 3)
+    assert all(record.platform_shifted for record in records.values())
+    (since,) = {record.since for record in records.values()}
+    assert since is not None
+    assert since.good is not None
+    assert (since.good.commit, since.night.commit) == ("c3", "c4")
