@@ -58,6 +58,9 @@ _ALL_SLOWER = 0.02
 _SHIFT_CORRELATION = 3.0
 """Factor of a centre's variance if the changes of neighbouring cells are correlated by 0.5: (1 + 0.5) / (1 - 0.5)."""
 
+_ALMOST_ALL = 0.8
+"""Share of a suite's cells that a common cause must show in: a fifth may hide it by noise of their own."""
+
 _UNKNOWN_BIAS = 0.1
 """Standard deviation between runs where nothing shows it, while no cell of a small suite has two rounds: that of the
 noisiest host measured (9 %, a server on two shared cores). Nothing is red by it, as that takes three rounds."""
@@ -78,12 +81,14 @@ class Subject:
         passes: number of passes in the first round.
         pass_sigma: standard deviation of the passes of its rounds, None if they are too few.
         reference: the baseline.
+        stalled: how many rounds before these are left out, because the suite as a whole stalled.
     """
 
     values: list[float]
     passes: int
     pass_sigma: float | None
     reference: Reference
+    stalled: int = 0
     first: float = field(init=False)
     """How far the first round is from the baseline."""
     fastest: float = field(init=False)
@@ -100,6 +105,12 @@ class Subject:
         object.__setattr__(self, "fastest", min(self.values) - centre)
         object.__setattr__(self, "between", rounds_scatter(self.values))
         object.__setattr__(self, "later", rounds_scatter(self.values[1:]))
+
+    def after_stall(self) -> Subject:
+        """Return the cell without its first round."""
+        if len(self.values) == 1:
+            return self
+        return Subject(self.values[1:], self.passes, self.pass_sigma, self.reference, stalled=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +230,23 @@ class Suite:
         self._expected_degrees = median(degrees for _, degrees in known) if known else 0.0
         self._pass_ratio = self._compare_passes(runs)
 
+    def after_stall(self) -> Suite:
+        """Return the suite without its first round."""
+        cells = {place: subject.after_stall() for place, subject in self.subjects.items()}
+        return Suite(self._kind, cells, self._shifts, self._limit)
+
     @property
     def is_small(self) -> bool:
         """Whether there are too few cells for a common shift and a spread."""
         return len(self.subjects) < SUITE_FROM
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether the suite as a whole was slower in its first round than in its second one."""
+        falls = sorted(one.values[0] - one.values[1] for one in self.subjects.values() if len(one.values) > 1)
+        if self.is_small or len(falls) < _ALMOST_ALL * len(self.subjects):
+            return False
+        return median(falls) > self._limit and falls[len(falls) // 5] > self._limit / 2
 
     def _compare_passes(self, runs: Sequence[Reference]) -> float:
         """Return the variance of tonight's passes, relative to that in these runs; 1 if not significantly different."""
@@ -308,8 +332,11 @@ class Suite:
         total = run + between * weight
         if others is None:
             return max(total, between * self._pass_ratio + between * weight), degrees
+        scaled = between * (1 + weight) * others.variance / self._expected if self._expected else total
         if is_larger(others.variance, others.degrees, self._expected, self._expected_degrees):
-            return max(total, between * (1 + weight) * others.variance / self._expected), others.degrees
+            return max(total, scaled), others.degrees
+        if is_larger(self._expected, self._expected_degrees, others.variance, others.degrees):
+            return min(total, scaled), others.degrees  # a quiet night after noisy ones
         return total, degrees
 
     def _moderate(self, own: tuple[float, float], pool: tuple[float, float]) -> tuple[float, float, float]:

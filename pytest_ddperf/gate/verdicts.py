@@ -18,7 +18,8 @@ A cell is red if all of these hold, where its change is what remains of it witho
 - every round by itself is beyond half the tolerance, and before the last round beyond the whole tolerance;
 - it has three rounds.
 
-The suite's shift is the centre of its unregressed cells (`statistics.Crowd`), so that half the suite may be slower. If
+The suite's shift is the centre of its unregressed cells (`statistics.Crowd`), so that half the suite may be slower. A
+first round in which the suite as a whole stalled is left out. If
 the shift itself exceeds the tolerance, and is significant compared with the shifts of earlier nights (or with a stated
 prior), the platform has shifted as a whole: then every cell beyond the tolerance is red. Below 8 cells there is no
 shift; its prior variance is part of the standard error, and a red cell shows a shift of the platform if all other cells
@@ -31,7 +32,8 @@ The variance of a single round's difference from the baseline, and the part of i
   a mean by their expected order statistics (Blom 1958). The reading error is added.
 - several recorded runs: the pooled variance between the runs.
 - history (8 nights or more, the last 30): each cell's own variance between nights without each night's common shift,
-  shrunk to the pool by empirical Bayes. On a night with more scatter than the history, all limits widen.
+  shrunk to the pool by empirical Bayes. If the suite scatters significantly more tonight, all limits widen; if less,
+  they narrow.
 - none of these: the lasting part is assumed to be as large as the part of the bias that rounds redraw.
 
 Multiplying all times of a cell by one factor above 1 changes no scatter that it is judged by, and never makes its
@@ -92,14 +94,14 @@ FALSE_ALARM = {PUBLISHED: 0.02, RECORDED: 0.02, HISTORY: 0.0075}
 """Chance of a red cell in a run without change, for which the quantile is chosen in a suite of less than 8 cells: the
 bounds that docs/gate.md states, and three quarters of the one for a history, where the simulation leaves no margin."""
 
-SUITE_FALSE_ALARM = {PUBLISHED: 0.04, RECORDED: 0.06, HISTORY: 0.02}
+SUITE_FALSE_ALARM = {PUBLISHED: 0.04, RECORDED: 0.06, HISTORY: 0.015}
 """The same for larger suites. The careful degrees of freedom of the suite's spread, and accidents in single rounds that
 widen it, leave a quarter of that chance (`tests/perf/gate_power.py --tables hosts,kinds` prints the result)."""
 
 _REDRAWN = 0.35
-"""Share of the noise redrawn by each round from which `SUITE_FALSE_ALARM` applies: that of a host whose recording is as
-noisy as its runs, half of whose bias lasts. Where nothing is redrawn, `FALSE_ALARM` applies, because each round repeats
-the accident of the first one."""
+"""Share of the noise that each round redraws from which `SUITE_FALSE_ALARM` applies to recorded runs: that of a host
+whose recording is as noisy as its runs, half of whose bias lasts. Where nothing is redrawn, as beside a noisy
+recording, `FALSE_ALARM` applies, because each round repeats the accident of the first one."""
 
 _NORMAL = NormalDist()
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
@@ -247,7 +249,8 @@ def judge_some(prepared: Sequence[Prepared], places: Iterable[int], tolerance: f
             verdicts.append(_new(one, tolerance))
             continue
         if one.kind not in suites:
-            suites[one.kind] = _suite(one.kind, prepared, gate.limit)
+            suite = _suite(one.kind, prepared, gate.limit)
+            suites[one.kind] = suite.after_stall() if suite.has_stalled else suite
         verdicts.append(gate.verdict(one.kind, suites[one.kind], suites[one.kind].subjects[place]))
     return verdicts
 
@@ -306,7 +309,7 @@ class _Gate:
         removed = 0.0 if moved else _shared(change, noise.shift)
         change -= removed
         fastest = min(subject.values) - base - removed
-        is_last = rounds >= MAX_ROUNDS
+        is_last = rounds + subject.stalled >= MAX_ROUNDS
         chance = FALSE_ALARM[kind] if suite.is_small else _suite_chance(kind, noise)
         reach = min(noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0], _COARSEST)
         limit = self.limit if moved > 0 else max(self.limit, reach)
@@ -336,7 +339,7 @@ class _Gate:
             baseline_ms=_exp(centre),
             change=relative,
             limit=beyond,
-            rounds_used=rounds,
+            rounds_used=rounds + subject.stalled,
             reason=why + ("" if resolution is None else f" (resolution {resolution:.1%})"),
             suite_shift=shift,
             resolution=resolution,
@@ -368,8 +371,10 @@ class _Gate:
 
 def _suite_chance(kind: str, noise: Noise) -> float:
     """Return the chance of a red cell in a suite of 8 cells or more, by how much of the noise each round redraws."""
-    least = FALSE_ALARM[kind]
-    return least + (SUITE_FALSE_ALARM[kind] - least) * min(1.0, noise.within / noise.total / _REDRAWN)
+    least, most = FALSE_ALARM[kind], SUITE_FALSE_ALARM[kind]
+    if kind != RECORDED or not noise.within:
+        return most
+    return least + (most - least) * min(1.0, noise.within / noise.total / _REDRAWN)
 
 
 def _shared(change: float, shift: float) -> float:
