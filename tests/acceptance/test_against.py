@@ -340,6 +340,7 @@ def test_pytest_benchmarks_json_has_both_sides(tk1: BenchProject, old: TableServ
 # several platforms, pytest-xdist
 
 
+@pytest.mark.slow
 def test_platforms_that_share_a_reference_are_measured_by_one_worker(tk1: BenchProject, old: TableServer) -> None:
     with TableServer("tx1") as tx1:
         for server in (tk1.server, tx1, old):
@@ -357,6 +358,7 @@ def test_platforms_that_share_a_reference_are_measured_by_one_worker(tk1: BenchP
         assert_names(result, old.url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["embedded", "self"])
 def test_two_real_servers(
     pytester: pytest.Pytester, server: TableServer, monkeypatch: pytest.MonkeyPatch, reference: str

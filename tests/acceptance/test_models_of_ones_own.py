@@ -226,6 +226,7 @@ def test_a_wrong_table_is_refused_with_its_line(
     assert found in text
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_know_the_model_too(tk1: BenchProject) -> None:
     folder = caffe_folder(tk1.path / "mine")
     result = tk1.apart(f"--ddperf-models={folder}", "--ddperf-batch-sizes=1", "-n", "1")

@@ -28,7 +28,7 @@ STARTS = {
 needs = {name: pytest.mark.skipif(shutil.which(name) is None, reason=f"there is no {name}") for name in ("zsh", "fish")}
 
 
-@pytest.fixture(params=["bash", pytest.param("zsh", marks=needs["zsh"])])
+@pytest.fixture(params=["bash", pytest.param("zsh", marks=[needs["zsh"], pytest.mark.slow])])
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TypingShell]:
     """A shell into which the lines that its help names were typed."""
     command, line = STARTS[request.param]
@@ -104,6 +104,7 @@ def test_pytest_completes_the_packages_names_if_ddperf_toml_is_wrong(shell: Typi
     shell.read_until("--platform=raspi4-ncnn")
 
 
+@pytest.mark.slow
 @needs["fish"]
 def test_fish_completes_too(tmp_path: Path) -> None:
     completed = {
