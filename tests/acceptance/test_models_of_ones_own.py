@@ -326,6 +326,7 @@ def test_the_printed_command_measures_that_cell_again_on_the_embedded_server(
     assert local.verdicts() == {"local-tiny-b2": "regressed"}
 
 
+@pytest.mark.slow
 def test_two_projects_with_networks_of_one_name_never_meet_on_local(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,7 @@ def steady(line: str) -> str:
     return re.sub(r"=+", "=", re.sub(r"in [\d.]+s", "in 1.00s", line))
 
 
+@pytest.mark.slow
 def test_the_picture_is_what_the_run_prints() -> None:
     shown = [steady(line) for line in lines_of(regression_picture.PICTURE.read_text(encoding="utf-8"))]
     now = [steady(line) for line in lines_of(regression_picture.picture())]
