@@ -247,6 +247,7 @@ def local(pytester: pytest.Pytester, server: TableServer, tmp_path: Path) -> Ben
     return project
 
 
+@pytest.mark.slow
 def test_the_embedded_server_runs_folders_with_an_onnx_file(local: BenchProject, tmp_path: Path) -> None:
     one, other = onnx_folder(local.path / "mine", side=96), onnx_folder(tmp_path / "far" / "other", side=64)
     options = (f"--ddperf-models=./mine,{other}", "--ddperf-batch-sizes=1,2", "--ddperf-threads=1")
@@ -310,6 +311,7 @@ def test_the_printed_command_measures_that_cell_again_where_the_project_owns_pla
     assert tk1.verdicts() == {"tk1-mine-b8": "regressed"}
 
 
+@pytest.mark.slow
 def test_the_printed_command_measures_that_cell_again_on_the_embedded_server(
     local: BenchProject, tmp_path: Path
 ) -> None:
