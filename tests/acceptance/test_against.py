@@ -352,6 +352,7 @@ def test_the_files_of_a_run_have_the_interval_the_pairs_and_the_seed(tk1: BenchP
 # several platforms, pytest-xdist
 
 
+@pytest.mark.slow
 def test_platforms_that_share_a_reference_are_measured_by_one_worker(tk1: BenchProject, old: TableServer) -> None:
     with TableServer("tx1") as tx1:
         for server in (tk1.server, tx1, old):
@@ -369,6 +370,7 @@ def test_platforms_that_share_a_reference_are_measured_by_one_worker(tk1: BenchP
         assert_names(result, old.url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["embedded", "self"])
 def test_two_real_servers(
     pytester: pytest.Pytester, server: TableServer, monkeypatch: pytest.MonkeyPatch, reference: str

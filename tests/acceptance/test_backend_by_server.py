@@ -8,6 +8,7 @@ import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
 from scripted_deepdetect import Prediction, ServiceSetup
 from scripted_server import Reply
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def test_auto_may_be_named(pytester: pytest.Pytester) -> None:
         assert created_with(server) == {"ncnn"}
 
 
-@pytest.mark.parametrize("how", [(), ("-n1",)])
+@plain_and_xdist
 def test_without_a_usable_backend_one_paragraph_says_so_before_the_first_test(
     pytester: pytest.Pytester, how: tuple[str, ...]
 ) -> None:

@@ -89,6 +89,7 @@ def test_the_reports_call_on_a_real_server_is_read_by_a_script_for_dd_bench(
     assert_names(ran.stderr, "total_predict_duration_ms")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "model"),
     [
@@ -111,6 +112,7 @@ def test_each_task_is_measured_end_to_end(
     assert (ran.returncode, batch_sizes(ran, tmp_path)) == (0, [1, 2]), ran.stderr
 
 
+@pytest.mark.slow
 def test_a_service_of_another_task_is_not_measured(embedded: EmbeddedServer, images: Path, tmp_path: Path) -> None:
     ran = bench(embedded, images, tmp_path, "--detection", "--create", "squeezenet_v1.1", "--auto-kill")
     assert ran.returncode == 2
@@ -118,6 +120,7 @@ def test_a_service_of_another_task_is_not_measured(embedded: EmbeddedServer, ima
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_larger_than_the_list_fails_alone(
     embedded: EmbeddedServer, images: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from page_examples import examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "against.md"
 OPTIONS = "-q --ddperf-models=shufflenet --ddperf-batch-sizes=1 --ddperf-tolerance=150% --ddperf-timeout=60"
 SERVER = 'ddperf serve --port 8081 --models shufflenet --threads 1 --slow "shufflenet=$(cat slow.txt)"'

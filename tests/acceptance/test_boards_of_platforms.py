@@ -126,12 +126,14 @@ def test_commands_run_before_and_after_the_cells(tk1: BenchProject) -> None:
     assert logged(tk1) == ["before", "after"]
 
 
+@pytest.mark.slow
 def test_under_xdist_they_run_in_the_worker_once(tk1: BenchProject) -> None:
     platform_file(tk1, f"before = {log_to(tk1, 'before')}", f"after = {log_to(tk1, 'after')}")
     from_file(tk1, *SQUEEZENET, "-n2").assert_outcomes(passed=2)
     assert logged(tk1) == ["before", "after"]
 
 
+@pytest.mark.slow
 def test_a_server_that_a_command_starts_may_be_down_before(tk1: BenchProject) -> None:
     platform_file(tk1, f"before = {log_to(tk1, 'before')}", url="http://127.0.0.1:9")
     result = from_file(tk1, *ONE, "-n1")
@@ -159,6 +161,7 @@ def test_of_the_only_platform_too(tk1: BenchProject) -> None:
     assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "error"}
 
 
+@pytest.mark.slow
 def test_the_commands_after_the_cells_run_after_ctrl_c_too(tk1: BenchProject) -> None:
     platform_file(tk1, f"before = {log_to(tk1, 'before')}", f"after = {log_to(tk1, 'after')}")
     tk1.server.latency_ms = lambda *_: time.sleep(0.2) or 1.0  # type: ignore[func-returns-value]
@@ -172,6 +175,7 @@ def test_the_commands_after_the_cells_run_after_ctrl_c_too(tk1: BenchProject) ->
     process.communicate()
 
 
+@pytest.mark.slow
 def test_they_run_after_a_worker_died_too(tk1: BenchProject, jetson: FakeBoard) -> None:
     before = f'["echo $PPID > {tk1.path}/worker"]'
     platform_file(tk1, 'telemetry = "local"', "nvpmodel = 0", f"before = {before}", f"after = {log_to(tk1, 'after')}")
@@ -187,6 +191,7 @@ def test_they_run_after_a_worker_died_too(tk1: BenchProject, jetson: FakeBoard) 
     assert jetson.state == ("1", "usual")
 
 
+@pytest.mark.slow
 def test_they_run_once_after_ctrl_c_under_xdist(tk1: BenchProject) -> None:
     platform_file(tk1, f"before = {log_to(tk1, 'before')}", f"after = {log_to(tk1, 'after')}")
     tk1.server.latency_ms = lambda *_: time.sleep(0.2) or 1.0  # type: ignore[func-returns-value]
@@ -294,6 +299,7 @@ def test_a_board_that_ssh_cannot_reach_is_measured_without_its_sensors(
     assert telemetry_of(tk1).notes == ("no sensor readings: ssh:no-such-board ended with status 1",)
 
 
+@pytest.mark.slow
 def test_under_xdist_the_worker_reads_the_sensors_over_a_real_sshd(
     tk1: BenchProject, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,6 +354,7 @@ def test_tuned_clocks_are_high_while_cells_are_measured_and_put_back(tk1: BenchP
     assert "tuned: nvpmodel -m 0, jetson_clocks" in telemetry_of(tk1).notes
 
 
+@pytest.mark.slow
 def test_they_are_put_back_after_ctrl_c(tk1: BenchProject, jetson: FakeBoard) -> None:
     platform_file(tk1, 'telemetry = "local"', "nvpmodel = 0")
     tk1.server.latency_ms = lambda *_: time.sleep(0.2) or 1.0  # type: ignore[func-returns-value]

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from bench_project import SQUEEZENET, TableServer
 from messages import assert_names
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 CELLS = ("--ddperf-models=googlenet,shufflenet", "--ddperf-batch-sizes=1,2")
 IDS = [f"tk1-{model}-b{size}" for model in ("googlenet", "shufflenet") for size in (1, 2)]
 REMEDY = "--ddperf-repository=DIR/{model}"
-
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from fleet import CELLS, NAMES, Fleet
 from messages import assert_names
 from scripted_server import Reply
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +94,7 @@ def at(server: TableServer, number: int, what: Callable[[], Reply | None]) -> No
     server.respond = respond
 
 
+@pytest.mark.slow
 class TestWorker:
     @pytest.mark.parametrize("how", [("-n1",), ("-n2",)], ids=str)
     def test_the_cell_that_it_was_at_is_crashed_and_all_others_are_measured(
@@ -155,7 +157,7 @@ class TestWorker:
 
 
 class TestServer:
-    @pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
+    @plain_and_xdist
     def test_that_vanishes_leaves_its_cells_crashed_and_the_others_measured(
         self, two: Fleet, how: tuple[str, ...]
     ) -> None:

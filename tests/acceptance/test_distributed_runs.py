@@ -8,9 +8,12 @@ import pytest
 from bench_project import BenchProject, TableServer
 from messages import assert_names
 from scripted_deepdetect import out_of_memory
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
 
 CELLS = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
 B8 = "squeezenet_v1.1", 8
@@ -186,7 +189,7 @@ def test_x(name):
 """
 
 
-@pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
+@plain_and_xdist
 def test_without_cells_a_broken_file_is_not_read(tk1: BenchProject, how: tuple[str, ...]) -> None:
     (tk1.path / "ddperf.toml").write_text(BROKEN_TOML, encoding="utf-8")
     (tk1.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
@@ -196,7 +199,7 @@ def test_without_cells_a_broken_file_is_not_read(tk1: BenchProject, how: tuple[s
     result.assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
+@plain_and_xdist
 def test_with_cells_a_broken_file_is_a_usage_error_without_any_option(tk1: BenchProject, how: tuple[str, ...]) -> None:
     (tk1.path / "ddperf.toml").write_text(BROKEN_TOML, encoding="utf-8")
     (tk1.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")

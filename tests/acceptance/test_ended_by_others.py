@@ -6,6 +6,7 @@ import csv
 from typing import TYPE_CHECKING
 
 import pytest
+from workers import plain_and_xdist
 
 from pytest_ddperf.history.run_file import list_runs, read_run
 
@@ -25,7 +26,6 @@ def test_predict(ddperf{fixtures}):
     ddperf.measure()
 """
 
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
 ENDINGS = [
     ("assert ddperf.batch_size < 8", "AssertionError"),
     ("pytest.fail('Timeout (>8.0s)')", "Failed: Timeout (>8.0s)"),
@@ -51,7 +51,10 @@ def outcomes_in_csv(project: BenchProject) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("ending", "reason", "how"),
-    [*((*ending, ()) for ending in ENDINGS), *((*ending, ("-n1",)) for ending in IN_WORKERS)],
+    [
+        *((*ending, ()) for ending in ENDINGS),
+        *(pytest.param(*ending, ("-n1",), marks=pytest.mark.slow) for ending in IN_WORKERS),
+    ],
 )
 def test_it_is_an_error_in_the_history(tk1: BenchProject, ending: str, reason: str, how: tuple[str, ...]) -> None:
     write(tk1, ending)
@@ -84,6 +87,7 @@ def test_by_pytest_exit_it_is_an_error_too(tk1: BenchProject, how: tuple[str, ..
     assert tk1.verdicts() == {OTHER: "ok", ENDED: "error"}
 
 
+@pytest.mark.slow
 def test_by_ctrl_c_it_is_not_measured(tk1: BenchProject) -> None:
     write(tk1, "raise KeyboardInterrupt")
     assert tk1.apart(*CELLS).ret == pytest.ExitCode.INTERRUPTED

@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 from bench_project import SQUEEZENET, BenchProject
 from scripted_deepdetect import out_of_memory
+from workers import plain_and_xdist
 
 FILES = ("--ddperf-report=bmf:out/bmf.json", "--ddperf-report=pytest:out/benchmarks.json")
 
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n1"], ids=["plain", "xdist"])
-
 
 @plain_and_xdist
-def test_each_cell_has_its_time_in_both(tk1: BenchProject, how: str) -> None:
+def test_each_cell_has_its_time_in_both(tk1: BenchProject, how: tuple[str, ...]) -> None:
     tk1.server.slow("squeezenet_v1.1", 8, 1.3)
-    result = tk1.run(*SQUEEZENET, *FILES, how)
+    result = tk1.run(*SQUEEZENET, *FILES, *how)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     now_ms = {str(record.key): record.now_ms for record in tk1.records() if record.now_ms is not None}
     assert now_ms == {

@@ -9,6 +9,7 @@ import pytest
 from faults import FAULTS, GOOGLENET_AND_SQUEEZENET, LARGE, Fault
 from messages import assert_names
 from scripted_deepdetect import internal_error, out_of_memory, service_not_found
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 LIMIT_S = 20.0 + 5.0 + 35.0
 """No row has a longer limit of its own than 20 s; 5 s on top are promised; the rest is for a machine that is busy with
 other tests and starts pytest and its workers slowly."""
-
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["n0", "n1"])
 
 
 IN_WORKERS = (
@@ -38,7 +37,11 @@ IN_WORKERS = (
 
 PLAYED = [
     *(pytest.param(fault, (), id=f"{fault.name}-n0") for fault in FAULTS),
-    *(pytest.param(fault, ("-n2",), id=f"{fault.name}-n2") for fault in FAULTS if fault.name in IN_WORKERS),
+    *(
+        pytest.param(fault, ("-n2",), id=f"{fault.name}-n2", marks=pytest.mark.slow)
+        for fault in FAULTS
+        if fault.name in IN_WORKERS
+    ),
 ]
 
 
@@ -277,6 +280,7 @@ def test_a_clock_that_is_set_back_an_hour_changes_no_verdict(tk1: BenchProject) 
     assert began != sorted(began)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_keep_their_cells_in_files_of_their_own(tk1: BenchProject) -> None:
     tk1.server._delay_s = 0.01
     both = [tk1.start(*GOOGLENET_AND_SQUEEZENET) for _ in range(2)]

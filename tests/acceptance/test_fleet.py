@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from fleet import CELLS, NAMES, Fleet
 from messages import assert_names
+from workers import plain_and_xdist
 
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.servers.lock import ServerLock
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from bench_project import BenchProject
 
-PLATFORMS = ("tk1", "tx1", "nano", "raspi3")
+pytestmark = pytest.mark.slow
 
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
+PLATFORMS = ("tk1", "tx1", "nano", "raspi3")
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ class TestDist:
 
 
 class TestSharedServer:
-    @plain_and_xdist
+    @pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "2 workers"])
     def test_two_platforms_on_one_server_are_measured_one_after_the_other(
         self, tk1: BenchProject, how: tuple[str, ...]
     ) -> None:
@@ -183,7 +184,7 @@ class TestTwoRuns:
         assert run.returncode == 0, "".join(lines)
         assert said == 2, "".join(lines)
 
-    @pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
+    @plain_and_xdist
     def test_one_that_waits_too_long_says_what_to_do(self, two: Fleet, how: tuple[str, ...]) -> None:
         lock = ServerLock(identify_server(two.servers["tk1"].url)).acquire(0, print)
         result = two.run("--ddperf-lock-wait=0.1", *how)

@@ -9,13 +9,12 @@ import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
 from messages import assert_names
 from scripted_deepdetect import internal_error
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 B8 = "squeezenet_v1.1", 8
-
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n1"], ids=["plain", "xdist"])
 
 
 class Runner:
@@ -59,9 +58,9 @@ def annotated(result: pytest.RunResult) -> list[str]:
 
 
 @plain_and_xdist
-def test_a_regressed_cell_is_in_all_three(tk1: BenchProject, runner: Runner, how: str) -> None:
+def test_a_regressed_cell_is_in_all_three(tk1: BenchProject, runner: Runner, how: tuple[str, ...]) -> None:
     tk1.server.slow(*B8, 1.3)
-    result = tk1.run(*SQUEEZENET, how)
+    result = tk1.run(*SQUEEZENET, *how)
     (command,) = annotated(result)
     assert re.match(r"::error title=tk1-squeezenet_v1\.1-b8 regressed \+\d+\.\d %25::69\.8 ms per image now", command)
     assert "%0ABaseline%3A" not in command  # a colon ends a property, and stands as it is in a message
@@ -89,7 +88,13 @@ def test_an_unchanged_run_is_ok_and_annotates_nothing(tk1: BenchProject, runner:
 SHOWN = ["-q", "-qq", "-v", "-s", "--capture=sys", "--no-summary", "--color=yes"]
 
 
-@pytest.mark.parametrize("options", [*((one,) for one in SHOWN), ("-q", "-n1")], ids=[*SHOWN, "-q with xdist"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(pytest.param((one,), id=one) for one in SHOWN),
+        pytest.param(("-q", "-n1"), id="-q with xdist", marks=pytest.mark.slow),
+    ],
+)
 def test_a_command_begins_its_line_however_the_run_is_shown(
     tk1: BenchProject, runner: Runner, options: tuple[str, ...]
 ) -> None:

@@ -8,14 +8,13 @@ from xml.etree import ElementTree as ET
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
 from scripted_deepdetect import internal_error
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 B1, B8 = "test_predict[tk1-squeezenet_v1.1-b1]", "test_predict[tk1-squeezenet_v1.1-b8]"
 XML = "--junitxml=junit.xml"
-
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n1"], ids=["plain", "xdist"])
 
 
 def properties(project: BenchProject) -> list[tuple[str, dict[str, str]]]:
@@ -35,7 +34,7 @@ def write_test(project: BenchProject, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("how", "family"), [("-n0", "xunit1"), ("-n1", "xunit2")])
+@pytest.mark.parametrize(("how", "family"), [("-n0", "xunit1"), pytest.param("-n1", "xunit2", marks=pytest.mark.slow)])
 def test_a_cell_that_passed_and_one_that_regressed(tk1: BenchProject, how: str, family: str) -> None:
     tk1.server.slow("squeezenet_v1.1", 8, 1.3)  # measured several times until that is sure
     tk1.run(*SQUEEZENET, XML, how, "-o", f"junit_family={family}")
@@ -60,9 +59,9 @@ def test_a_cell_that_passed_and_one_that_regressed(tk1: BenchProject, how: str, 
 
 
 @plain_and_xdist
-def test_a_cell_that_was_skipped_and_one_that_could_not_be_measured(tk1: BenchProject, how: str) -> None:
+def test_a_cell_that_was_skipped_and_one_that_could_not_be_measured(tk1: BenchProject, how: tuple[str, ...]) -> None:
     tk1.server.fault = lambda _: internal_error()
-    tk1.run("--ddperf-models=squeezenet_v1.1,vgg16", "--ddperf-batch-sizes=8", XML, how)
+    tk1.run("--ddperf-models=squeezenet_v1.1,vgg16", "--ddperf-batch-sizes=8", XML, *how)
     (name, broken), (_, unavailable) = properties(tk1)
     assert name == B8
     assert broken["verdict"] == "error"

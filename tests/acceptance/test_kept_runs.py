@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
 from messages import assert_names
+from workers import plain_and_xdist
 
 from pytest_ddperf.history.run_file import list_runs, read_run
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
-
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["n0", "n1"])
 
 SIZES = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,2,4,8")
 
@@ -122,6 +121,7 @@ def test_a_cell_is_on_disk_before_the_next_one_begins(tk1: BenchProject) -> None
     assert seen == [0] * 6 + [2] * 6
 
 
+@pytest.mark.slow
 @plain_and_xdist
 def test_a_run_that_was_killed_keeps_the_cells_measured_so_far(tk1: BenchProject, how: tuple[str, ...]) -> None:
     status, _ = stop_in_the_third_cell(tk1, signal.SIGKILL, *how)
@@ -133,8 +133,11 @@ def test_a_run_that_was_killed_keeps_the_cells_measured_so_far(tk1: BenchProject
 
 @pytest.mark.parametrize(
     ("number", "how"),
-    [(signal.SIGINT, ()), (signal.SIGTERM, ()), (signal.SIGINT, ("-n1",))],
-    ids=["SIGINT", "SIGTERM", "SIGINT-n1"],
+    [
+        pytest.param(signal.SIGINT, (), id="SIGINT"),
+        pytest.param(signal.SIGTERM, (), id="SIGTERM", marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, ("-n1",), id="SIGINT-n1", marks=pytest.mark.slow),
+    ],
 )
 def test_ctrl_c_saves_what_was_measured_and_exits_2(
     tk1: BenchProject, number: signal.Signals, how: tuple[str, ...]

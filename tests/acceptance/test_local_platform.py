@@ -11,6 +11,7 @@ import pytest
 from bench_project import BenchProject, TableServer
 from messages import assert_names
 from processes import is_embedded_server
+from workers import plain_and_xdist
 
 from pytest_ddperf.core.networks import TASK_NETWORKS
 from pytest_ddperf.servers import picture
@@ -90,6 +91,7 @@ def wait_for_server(run: subprocess.Popen[str]) -> psutil.Process:
     return found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_server_is_gone_after_a_run_that_was_stopped(local: BenchProject, images: str, how: signal.Signals) -> None:
     run = local.start(*CELLS, images, "--ddperf-url=embedded", "--ddperf-npasses=10000")
@@ -122,7 +124,8 @@ def kill_the_server(request):
 """
 
 
-@pytest.mark.parametrize("how", [(), ("-n1",)], ids=["n0", "n1"])
+@pytest.mark.slow
+@plain_and_xdist
 @pytest.mark.parametrize(
     "killed_at",
     [("squeezenet_v1.1-b2",), ("squeezenet_v1.1-b2", "shufflenet-b1")],

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from bench_project import BenchProject, TableServer
+from workers import plain_and_xdist
 
 from pytest_ddperf.history.run_file import list_runs
 
@@ -27,8 +28,6 @@ G1, G8, S1, S8 = ("googlenet", 1), ("googlenet", 8), ("squeezenet_v1.1", 1), ("s
 IN_ORDER = [G1, G8, S1, S8]
 PREDICTIONS = 6
 """Of a round: a warm-up and five passes."""
-
-plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
 
 
 def script(server: TableServer, cell: Cell, factor: Callable[[int], float]) -> None:
@@ -268,7 +267,12 @@ class TestRounds:
 
 class TestStopping:
     @pytest.mark.parametrize(
-        ("how", "option"), [((), "-x"), ((), "--maxfail=1"), (("-n1",), "-x")], ids=["x", "maxfail", "x with xdist"]
+        ("how", "option"),
+        [
+            pytest.param((), "-x", id="x"),
+            pytest.param((), "--maxfail=1", id="maxfail"),
+            pytest.param(("-n1",), "-x", id="x with xdist", marks=pytest.mark.slow),
+        ],
     )
     def test_a_run_that_stops_at_a_failure_stops_at_the_first_final_one(
         self, tk1: BenchProject, how: tuple[str, ...], option: str
@@ -304,10 +308,14 @@ class TestStopping:
         tk1.run(*CELLS, "--lf").assert_outcomes(failed=2)
         assert verdicts(tk1) == {"googlenet-b1": "regressed", "squeezenet_v1.1-b1": "regressed"}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("rounds", "how"),
-        [(3, ()), (5, ()), (5, ("-n1",))],
-        ids=["in a first round", "in a later round", "in a worker's later round"],
+        [
+            pytest.param(3, (), id="in a first round"),
+            pytest.param(5, (), id="in a later round"),
+            pytest.param(5, ("-n1",), id="in a worker's later round"),
+        ],
     )
     def test_ctrl_c_fails_the_undecided_and_keeps_what_was_measured(
         self, tk1: BenchProject, rounds: int, how: tuple[str, ...]
@@ -357,6 +365,7 @@ def die(request):
 )
 
 
+@pytest.mark.slow
 class TestKilledWorker:
     def test_in_a_first_round_the_undecided_cells_before_it_are_not_confirmed(self, tk1: BenchProject) -> None:
         tk1.server.slow(*G1, 1.5)
@@ -499,7 +508,7 @@ class TestMine:
 
 
 class TestFixtures:
-    @pytest.mark.parametrize(("cell", "how"), [(G1, ()), (S8, ()), (S8, ("-n1",))])
+    @pytest.mark.parametrize(("cell", "how"), [(G1, ()), (S8, ()), pytest.param(S8, ("-n1",), marks=pytest.mark.slow)])
     def test_wider_scopes_are_set_up_once_and_torn_down_once(
         self, tk1: BenchProject, how: tuple[str, ...], cell: Cell
     ) -> None:

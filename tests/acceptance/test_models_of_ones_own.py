@@ -226,6 +226,7 @@ def test_a_wrong_table_is_refused_with_its_line(
     assert found in text
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_know_the_model_too(tk1: BenchProject) -> None:
     folder = caffe_folder(tk1.path / "mine")
     result = tk1.apart(f"--ddperf-models={folder}", "--ddperf-batch-sizes=1", "-n", "1")
@@ -246,6 +247,7 @@ def local(pytester: pytest.Pytester, server: TableServer, tmp_path: Path) -> Ben
     return project
 
 
+@pytest.mark.slow
 def test_the_embedded_server_runs_folders_with_an_onnx_file(local: BenchProject, tmp_path: Path) -> None:
     one, other = onnx_folder(local.path / "mine", side=96), onnx_folder(tmp_path / "far" / "other", side=64)
     options = (f"--ddperf-models=./mine,{other}", "--ddperf-batch-sizes=1,2", "--ddperf-threads=1")
@@ -309,6 +311,7 @@ def test_the_printed_command_measures_that_cell_again_where_the_project_owns_pla
     assert tk1.verdicts() == {"tk1-mine-b8": "regressed"}
 
 
+@pytest.mark.slow
 def test_the_printed_command_measures_that_cell_again_on_the_embedded_server(
     local: BenchProject, tmp_path: Path
 ) -> None:
@@ -325,6 +328,7 @@ def test_the_printed_command_measures_that_cell_again_on_the_embedded_server(
     assert local.verdicts() == {"local-tiny-b2": "regressed"}
 
 
+@pytest.mark.slow
 def test_two_projects_with_networks_of_one_name_never_meet_on_local(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

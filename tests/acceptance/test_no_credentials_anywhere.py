@@ -147,6 +147,7 @@ def test_of_the_url_of_a_reference(tk1: BenchProject, github: Path, given: str, 
         assert_hidden(text)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("placeholder_figures")
 def test_of_a_run_in_a_worker(tk1: BenchProject, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tk1.server.fault = quoted_back

@@ -32,6 +32,7 @@ def expected_status(example: Example, command: str) -> int | None:
     return None if said == "any" else int(said)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("placeholder_figures")
 @pytest.mark.parametrize("page", RUN)
 def test_the_examples_of_a_page_do_what_it_says(page: str, reader: Reader, rack: Rack) -> None:

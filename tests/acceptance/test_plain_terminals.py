@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import re
 import subprocess
@@ -13,7 +15,11 @@ import pytest
 from bench_project import SQUEEZENET
 from terminal_run import on_a_terminal
 
+from pytest_ddperf.cli.main import main
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench_project import BenchProject
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -53,6 +59,7 @@ def test_a_run_on_a_terminal_is_coloured(tk1: BenchProject) -> None:
     assert "\x1b[31mregressed \x1b[0m" in written
 
 
+@pytest.mark.slow
 def test_a_run_into_a_file_is_not(tk1: BenchProject) -> None:
     result = tk1.apart(*SQUEEZENET, "-v")
     assert ESCAPE not in str(result.stdout) + str(result.stderr)
@@ -64,6 +71,7 @@ def test_no_color_is_respected_on_a_terminal(tk1: BenchProject) -> None:
     assert "pass 5/5" in written  # the live line is no colour
 
 
+@pytest.mark.slow
 def test_force_color_is_respected_in_a_file_and_brings_no_live_line(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +83,7 @@ def test_force_color_is_respected_in_a_file_and_brings_no_live_line(
     assert "pass 1/5" not in written
 
 
+@pytest.mark.slow
 def test_a_dumb_terminal_gets_text_alone(tk1: BenchProject) -> None:
     status, written = on_a_terminal(tk1, *SQUEEZENET, "-v", environment={"TERM": "dumb"})
     assert status == 0
@@ -82,6 +91,7 @@ def test_a_dumb_terminal_gets_text_alone(tk1: BenchProject) -> None:
     assert "2 passed" in written
 
 
+@pytest.mark.slow
 def test_a_terminal_of_40_columns_is_not_overrun(tk1: BenchProject) -> None:
     _, written = on_a_terminal(tk1, *SQUEEZENET, environment={"NO_COLOR": "1", "COLUMNS": "40"})
     (ours,) = re.findall(r"=+ ddperf =+\r\n(.*?)\r\n=", written, flags=re.DOTALL)
@@ -89,6 +99,7 @@ def test_a_terminal_of_40_columns_is_not_overrun(tk1: BenchProject) -> None:
     assert [line for line in lines if len(line) > 40] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=str)
 @pytest.mark.parametrize("where", ["file", "terminal"])
 def test_a_network_whose_name_the_encoding_does_not_have_is_measured(
@@ -110,33 +121,43 @@ def test_a_network_whose_name_the_encoding_does_not_have_is_measured(
 # --- ddperf
 
 
-@pytest.fixture(scope="module", params=COMMANDS, ids=" ".join)
-def narrow_and_wide(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[int, subprocess.CompletedProcess[bytes]]:
-    """What a command writes into a file, by the width of the terminal."""
-    folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:  # the fixtures that do this are for one test each
-        for name in os.environ:
-            if name.startswith(("DDPERF_", "PYTHONIOENCODING", "PYTHONUTF8")):
-                patch.delenv(name)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        return {columns: ddperf(folder, *request.param, COLUMNS=str(columns)) for columns in (40, 80)}
+@pytest.fixture(scope="module")
+def _onnx_is_loaded() -> None:
+    """Load what loads only once: pytester unloads what a test was the first to import."""
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("onnx")
 
 
-def test_a_command_into_a_file_writes_ascii_without_colours(
-    narrow_and_wide: dict[int, subprocess.CompletedProcess[bytes]],
-) -> None:
-    for done in narrow_and_wide.values():
-        assert done.stdout.isascii()
-        assert ESCAPE.encode() not in done.stdout + done.stderr
+@pytest.fixture(params=COMMANDS, ids=" ".join)
+def typed(
+    _onnx_is_loaded: None,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[[int], tuple[str, str]]:
+    """Return a function that runs a command on a number of columns and returns what it writes to both outputs."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(columns: int) -> tuple[str, str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        capsys.readouterr()
+        with contextlib.suppress(SystemExit):  # argparse's end of --help
+            main(request.param)
+        return capsys.readouterr()
+
+    return run
+
+
+def test_a_command_into_a_file_writes_ascii_without_colours(typed: Callable[[int], tuple[str, str]]) -> None:
+    for out, err in map(typed, (40, 80)):
+        assert out.isascii()
+        assert ESCAPE not in out + err
 
 
 @pytest.mark.parametrize("columns", [40, 80])
-def test_a_command_keeps_within_the_terminal(
-    narrow_and_wide: dict[int, subprocess.CompletedProcess[bytes]], columns: int
-) -> None:
-    lines = narrow_and_wide[columns].stdout.decode().splitlines()
+def test_a_command_keeps_within_the_terminal(typed: Callable[[int], tuple[str, str]], columns: int) -> None:
+    lines = typed(columns)[0].splitlines()
     assert lines
     assert [line for line in lines if len(line) > columns] == []
 

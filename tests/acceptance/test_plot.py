@@ -19,7 +19,6 @@ from messages import assert_names
 
 from pytest_ddperf.history.run_file import list_runs
 from pytest_ddperf.plots import api
-from pytest_ddperf.plots.describe import names
 from pytest_ddperf.plots.draw import dispatch, parallel, style
 
 if TYPE_CHECKING:
@@ -45,24 +44,25 @@ def _matplotlib_is_loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     api.draw_charts(one_of_each(), tmp_path_factory.mktemp("loading"))
 
 
-_FILES: dict[tuple[str, str], bytes] = {}
+_DRAWN: dict[str, bytes] = {}
 
 
 @pytest.fixture(autouse=True)
 def _equal_figures_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Encode what these tests draw in this process once: equal charts are equal files (test_figures)."""
+    """Draw the SVG of each chart once, because equal charts are equal files (test_figures); no test reads a PNG."""
     drawing: list[Chart] = []
 
     def build_figure(chart: Chart) -> Figure | None:
         drawing[:] = [chart]
-        is_known = all((repr(chart), ending) in _FILES for ending in names.ENDINGS)
-        return None if is_known else dispatch_build_figure(chart)
+        return None if repr(chart) in _DRAWN else dispatch_build_figure(chart)
 
     def encode_figure(figure: Figure, ending: str) -> bytes:
-        known = repr(drawing[0]), ending
-        if known not in _FILES:
-            _FILES[known] = style.encode_figure(figure, ending)
-        return _FILES[known]
+        if ending == "png":
+            return b"\x89PNG"
+        known = repr(drawing[0])
+        if known not in _DRAWN:
+            _DRAWN[known] = style.encode_figure(figure, ending)
+        return _DRAWN[known]
 
     dispatch_build_figure = dispatch.build_figure
     monkeypatch.setattr(dispatch, "build_figure", build_figure)
@@ -105,6 +105,7 @@ def stored(project: BenchProject, *args: str) -> pytest.RunResult:
 # ---- no path: what is stored
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_with_no_path_it_draws_and_prints_the_families_and_the_index(project: BenchProject) -> None:
     result = stored(project)
     assert result.ret == pytest.ExitCode.OK
@@ -118,6 +119,7 @@ def test_with_no_path_it_draws_and_prints_the_families_and_the_index(project: Be
     assert last == f"index: {folder / 'index.html'}"
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_the_index_shows_every_picture_and_nothing_else(project: BenchProject) -> None:
     stored(project)
     folder = project.path / "ddperf-figures"
@@ -136,6 +138,7 @@ def test_it_runs_no_test_and_needs_no_server(project: BenchProject) -> None:
     assert project.server.predictions == []
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_the_folder_can_be_named(project: BenchProject) -> None:
     result = project.bare("--ddperf-plot=figures/of tonight", f"--platform={SMALL}")
     assert result.ret == pytest.ExitCode.OK
@@ -172,6 +175,7 @@ def test_the_last_stored_run_is_drawn_over_its_baseline(project: BenchProject) -
     assert 'id="bar:0:shufflenet:baseline"' in bars
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_nights_are_drawn_from_the_second_on(project: BenchProject) -> None:
     project.run()
     project.run()
@@ -181,6 +185,7 @@ def test_nights_are_drawn_from_the_second_on(project: BenchProject) -> None:
     assert files(project.path / "ddperf-figures") == expected("against_baseline/raspi4-ncnn", *nights)
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 @pytest.mark.parametrize("broken", ["", "no JSON at all\n", '{"type":"cell"}\n', '{"type":"run","run":"x","sta'])
 def test_a_broken_history_file_is_named_skipped_and_counted(project: BenchProject, broken: str) -> None:
     project.run()
@@ -204,6 +209,7 @@ def test_a_half_written_history_file_gives_what_it_holds_and_counts_its_broken_l
     assert len(re.findall(r'id="cell:\d+:\d+"', text)) == 5
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_a_damaged_index_is_made_anew(project: BenchProject) -> None:
     project.run()
     stored(project)
@@ -228,6 +234,7 @@ def test_a_run_of_one_cell_leaves_the_others_as_an_earlier_run_measured_them(pro
     assert set(of_run.values()) == {first}
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_a_broken_baseline_of_another_platform_costs_that_platform_alone(project: BenchProject) -> None:
     project.run()
     (project.path / "baselines").mkdir()
@@ -261,6 +268,7 @@ def test_with_options_that_only_a_run_can_follow_it_is_a_usage_error(project: Be
     assert files(project.path / "ddperf-figures") == set()
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_options_that_stand_in_the_ini_file_do_not_keep_it_from_drawing(project: BenchProject) -> None:
     project.ini(addopts="-m 'not slow' --ddperf-npasses=7", ddperf_accept="true")
     result = stored(project)
@@ -279,10 +287,11 @@ def test_options_that_ask_for_something_else_keep_their_meaning(project: BenchPr
 # ---- the surroundings
 
 
+@pytest.mark.slow
 def test_no_display_an_unknown_backend_and_a_broken_matplotlibrc_change_no_byte(
     project: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored(project)
+    project.pytester.runpytest_subprocess("--ddperf-plot", f"--platform={SMALL}")
     content = b"lines.linewidth: 20\naxes.facecolor: red\nfigure.dpi\0: \xff nonsense\n"
     (project.path / "matplotlibrc").write_bytes(content)
     monkeypatch.setenv("MPLBACKEND", "nonsense")
@@ -313,6 +322,7 @@ def test_a_run_is_drawn_over_its_baseline(project: BenchProject) -> None:
     assert 'id="bar:0:shufflenet:baseline"' in svg(project, "latency/raspi4-ncnn_bars")
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_a_run_that_draws_names_an_index_that_it_could_not_use(project: BenchProject) -> None:
     folder = project.path / ".ddperf"
     folder.mkdir()
@@ -323,6 +333,8 @@ def test_a_run_that_draws_names_an_index_that_it_could_not_use(project: BenchPro
     assert output.count(f"warning: {folder / 'ddperf-index.sqlite'}") == 1
 
 
+@pytest.mark.usefixtures("placeholder_figures")
+@pytest.mark.slow
 def test_under_xdist_the_controller_draws_once(project: BenchProject) -> None:
     result = project.run("--ddperf-plot", "-n1")
     assert result.ret == pytest.ExitCode.OK
@@ -330,6 +342,7 @@ def test_under_xdist_the_controller_draws_once(project: BenchProject) -> None:
     assert str(result.stdout).count("figures: ") == 1
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_the_ini_key_draws_after_a_run(project: BenchProject) -> None:
     project.ini(ddperf_plot="drawn")
     result = project.run()
@@ -438,6 +451,7 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error_where_nothing_runs(projec
     assert "Traceback" not in str(result.stderr)
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 @pytest.mark.parametrize(("options", "missing"), [([], 1), (["--ddperf-models=shufflenet"], 0)])
 def test_what_a_whole_run_left_out_is_counted_in_reports_of_what_is_stored(
     project: BenchProject, options: list[str], missing: int

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from messages import assert_names
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from bench_project import BenchProject
@@ -195,7 +196,7 @@ def said_of_platform(result: pytest.RunResult) -> bool:
     return "this project's own option" in text and "--ddperf-platform=tk1" in text
 
 
-@pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
+@plain_and_xdist
 def test_a_platform_option_of_the_project_s_own_is_distinguished_from_ours_where_nothing_was_measured(
     tk1: BenchProject, how: tuple[str, ...]
 ) -> None:

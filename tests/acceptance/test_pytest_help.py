@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 MEASURED = group_title("what to measure")
 
 
+_SHOWN: list[str] = []
+
+
 @pytest.fixture
 def help_lines(pytester: pytest.Pytester) -> list[str]:
-    return pytester.runpytest_inprocess("--help").outlines
+    """What one run shows, for all tests that only read it."""
+    if not _SHOWN:
+        _SHOWN.extend(pytester.runpytest_inprocess("--help").outlines)
+    return _SHOWN
 
 
 def group(lines: Sequence[str], title: str) -> list[str]:

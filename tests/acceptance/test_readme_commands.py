@@ -40,6 +40,7 @@ def test_no_block_of_the_readme_is_excused_from_being_run() -> None:
     assert not [example for example in examples(ROOT / "README.md") if "not run" in example.notes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ON_BOARDS)
 def test_a_command_for_a_board_measures_it_and_is_green(command: str, reader: Reader, rack: Rack) -> None:
     reader.type(command)
@@ -50,6 +51,7 @@ def test_a_command_for_a_board_measures_it_and_is_green(command: str, reader: Re
     assert (reader.path / "baselines" / "tk1.json").is_file() is ("--ddperf-update-baselines" in command)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("placeholder_figures")
 @pytest.mark.parametrize("command", DRAWING)
 def test_the_command_for_figures_measures_nothing_and_draws_those_that_are_shown(
@@ -143,6 +145,7 @@ def steady(line: str) -> str:
     return re.sub(r"=+", "=", re.sub(r"in [\d.]+s", "in 1.00s", line))
 
 
+@pytest.mark.slow
 def test_the_picture_is_what_the_run_prints() -> None:
     shown = [steady(line) for line in lines_of(regression_picture.PICTURE.read_text(encoding="utf-8"))]
     now = [steady(line) for line in lines_of(regression_picture.picture())]

@@ -13,6 +13,7 @@ import pytest
 from bench_project import SQUEEZENET, TableServer
 from messages import assert_names
 from scripted_deepdetect import out_of_memory
+from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,11 +147,11 @@ def stopped(project: BenchProject, *args: str) -> tuple[int, str]:
     return process.returncode, output
 
 
-@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["here", "xdist"])
+@plain_and_xdist
 def test_an_interrupted_run_writes_what_it_measured_and_says_that_it_was(
-    tk1: BenchProject, workers: tuple[str, ...]
+    tk1: BenchProject, how: tuple[str, ...]
 ) -> None:
-    status, output = stopped(tk1, *FILES, *workers)
+    status, output = stopped(tk1, *FILES, *how)
     assert status == pytest.ExitCode.INTERRUPTED, output
     assert set(verdicts(tk1)) == {"tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b2"}
     assert reported(tk1)["runs"]["tk1"]["complete"] is False
@@ -159,6 +160,7 @@ def test_an_interrupted_run_writes_what_it_measured_and_says_that_it_was(
         assert {row["complete"] for row in csv.DictReader(file) if row["outcome"]} == {"false"}
 
 
+@pytest.mark.slow
 def test_the_stored_run_says_the_same_of_itself_afterwards(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
     from pytest_ddperf.cli import main  # noqa: PLC0415 - only here
 

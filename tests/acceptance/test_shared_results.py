@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
 from bench_project import SQUEEZENET, TableServer
 from scripted_deepdetect import internal_error
+from workers import plain_and_xdist
 
 from pytest_ddperf.cli import main
 
 if TYPE_CHECKING:
+    import pytest
     from bench_project import BenchProject
 
 B8 = "squeezenet_v1.1", 8
@@ -35,10 +36,12 @@ def rows(text: str) -> list[tuple[str, str]]:
     return [(row.split(" | ")[1], row.split(" | ")[6]) for row in found]
 
 
-@pytest.mark.parametrize("how", ["-n0", "-n2"], ids=["plain", "xdist"])
-def test_the_comment_of_a_run_shows_what_regressed_and_collapses_the_rest(tk1: BenchProject, how: str) -> None:
+@plain_and_xdist
+def test_the_comment_of_a_run_shows_what_regressed_and_collapses_the_rest(
+    tk1: BenchProject, how: tuple[str, ...]
+) -> None:
     tk1.server.slow(*B8, 1.3)
-    result = tk1.run(*SQUEEZENET, COMMENT, how)
+    result = tk1.run(*SQUEEZENET, COMMENT, *how)
     result.assert_outcomes(passed=1, failed=1)
     assert str(tk1.path / "out" / "comment.md") in result.outlines
     (change,) = {f"{(record.change or 0) * 100:+.1f} %" for record in tk1.records() if record.key.batch_size == 8}

@@ -28,7 +28,7 @@ STARTS = {
 needs = {name: pytest.mark.skipif(shutil.which(name) is None, reason=f"there is no {name}") for name in ("zsh", "fish")}
 
 
-@pytest.fixture(params=["bash", pytest.param("zsh", marks=needs["zsh"])])
+@pytest.fixture(params=["bash", pytest.param("zsh", marks=[needs["zsh"], pytest.mark.slow])])
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TypingShell]:
     """A shell into which the lines that its help names were typed."""
     command, line = STARTS[request.param]
@@ -60,6 +60,7 @@ def test_a_platform_of_the_project_s_own_is_completed(shell: TypingShell, tmp_pa
     shell.read_until("ddperf platforms workbench ")
 
 
+@pytest.mark.slow
 def test_an_option_is_completed_after_a_wrong_one(shell: TypingShell) -> None:
     shell.type("ddperf select --nonsense --min-a\t")
     shell.read_until("--min-accuracy ")
@@ -82,6 +83,7 @@ def test_pytest_is_completed(shell: TypingShell, typed: str, completed: str) -> 
     shell.read_until(completed)
 
 
+@pytest.mark.slow
 def test_pytest_completes_platforms_and_networks_of_the_project(shell: TypingShell, tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "mine").mkdir()
@@ -98,12 +100,14 @@ def test_pytest_completes_platforms_and_networks_of_the_project(shell: TypingShe
     shell.read_until("--ddperf-models=trout")
 
 
+@pytest.mark.slow
 def test_pytest_completes_the_packages_names_if_ddperf_toml_is_wrong(shell: TypingShell, tmp_path: Path) -> None:
     (tmp_path / "ddperf.toml").write_text("[platforms\n", encoding="utf-8")
     shell.type("pytest --platform=raspi4\t")
     shell.read_until("--platform=raspi4-ncnn")
 
 
+@pytest.mark.slow
 @needs["fish"]
 def test_fish_completes_too(tmp_path: Path) -> None:
     completed = {

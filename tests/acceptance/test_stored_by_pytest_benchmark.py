@@ -196,7 +196,7 @@ def test_benchmark_disable_checks_the_prediction(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, "--benchmark-disable").assert_outcomes(failed=2)
 
 
-@pytest.mark.parametrize("how", [(), ("-Werror",), ("-n1",)], ids=" ".join)
+@pytest.mark.parametrize("how", [(), ("-Werror",), pytest.param(("-n1",), marks=pytest.mark.slow)], ids=" ".join)
 def test_measuring_options_are_ignored_with_one_warning(tk1: BenchProject, how: tuple[str, ...]) -> None:
     result = tk1.run(*SQUEEZENET, "--benchmark-min-rounds=9", "--benchmark-warmup", "on", *how)
     result.assert_outcomes(passed=2)

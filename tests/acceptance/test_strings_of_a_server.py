@@ -49,6 +49,7 @@ def everything_in(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "how"), [("passes", "-n0"), ("fails", "-n0"), ("fails", "-n1")])
 def test_they_are_text_on_the_terminal_and_in_every_file(
     pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, how: str

@@ -20,18 +20,24 @@ pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed
 CELLS = ("--ddperf-batch-sizes=1,2", "--ddperf-npasses=3", "--ddperf-mllib=torch")
 
 
-@pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """An embedded server with two images and empty model folders."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images, and model folders without a model."""
+    made = tmp_path_factory.mktemp("served")
+    (made / "images").mkdir()
+    for number in range(2):
+        picture.draw(number).save(made / "images" / f"{number}.jpg")
+    for model in ("resnet18", "vgg16"):
+        (made / "models" / model).mkdir(parents=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def embedded(folder: Path) -> Iterator[EmbeddedServer]:
+    """An embedded server of that folder."""
     from pytest_ddperf.embedded import launch  # noqa: PLC0415 - an optional extra
 
-    images = tmp_path / "images"
-    images.mkdir()
-    for number in range(2):
-        picture.draw(number).save(images / f"{number}.jpg")
-    for model in ("resnet18", "vgg16"):
-        (tmp_path / "models" / model).mkdir(parents=True)
-    with launch.start(data_dir=images, model_dirs=[tmp_path / "models"], threads=1) as server:
+    with launch.start(data_dir=folder / "images", model_dirs=[folder / "models"], threads=1) as server:
         yield server
 
 
@@ -56,9 +62,9 @@ def run(project: BenchProject, embedded: EmbeddedServer, folder: Path, *args: st
 
 @pytest.mark.parametrize("more", [(), ("--ddperf-template=resnet18",), ("--ddperf-recreate",)])
 def test_a_network_without_a_model_is_measured_from_its_template(
-    project: BenchProject, embedded: EmbeddedServer, tmp_path: Path, more: tuple[str, ...]
+    project: BenchProject, embedded: EmbeddedServer, folder: Path, more: tuple[str, ...]
 ) -> None:
-    result = run(project, embedded, tmp_path, "--ddperf-models=resnet18", *more)
+    result = run(project, embedded, folder, "--ddperf-models=resnet18", *more)
     assert result.ret == 0
     records = project.records()
     measured = [one.measurement.conditions for one in records if one.measurement is not None]
@@ -68,39 +74,37 @@ def test_a_network_without_a_model_is_measured_from_its_template(
 
 
 def test_the_template_of_a_network_is_a_key_of_ddperf_toml(
-    project: BenchProject, embedded: EmbeddedServer, tmp_path: Path
+    project: BenchProject, embedded: EmbeddedServer, folder: Path
 ) -> None:
     (project.path / "ddperf.toml").write_text(
         f"""
         [models.mine]
-        repository = "{tmp_path}/models/vgg16"
+        repository = "{folder}/models/vgg16"
         nclasses = 10
         [platforms.local.knobs.mine]
         template = "resnet18"
         """,
         encoding="utf-8",
     )
-    assert run(project, embedded, tmp_path, "--ddperf-models=mine").ret == 0
+    assert run(project, embedded, folder, "--ddperf-models=mine").ret == 0
     assert {one.measurement.conditions.template for one in project.records() if one.measurement} == {"resnet18"}
 
 
-def test_a_network_without_a_template_is_missing(
-    project: BenchProject, embedded: EmbeddedServer, tmp_path: Path
-) -> None:
-    result = run(project, embedded, tmp_path, "--ddperf-models=vgg16", "--ddperf-missing-service=skip")
+def test_a_network_without_a_template_is_missing(project: BenchProject, embedded: EmbeddedServer, folder: Path) -> None:
+    result = run(project, embedded, folder, "--ddperf-models=vgg16", "--ddperf-missing-service=skip")
     result.assert_outcomes(skipped=2)
 
 
 @pytest.mark.parametrize("models", ["vgg16", "resnet18,resnet50", "resnet50"])
 def test_a_template_is_not_measured_under_the_name_of_another_network(
-    project: BenchProject, embedded: EmbeddedServer, tmp_path: Path, models: str
+    project: BenchProject, embedded: EmbeddedServer, folder: Path, models: str
 ) -> None:
-    result = run(project, embedded, tmp_path, f"--ddperf-models={models}", "--ddperf-template=resnet18")
+    result = run(project, embedded, folder, f"--ddperf-models={models}", "--ddperf-template=resnet18")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--ddperf-template=resnet18" in "\n".join((*result.errlines, *result.outlines))
 
 
 @pytest.mark.parametrize("name", ["mobilevit_s", "vitpose", "crnn", "RESNET18"])
-def test_only_known_names_are_sent(project: BenchProject, embedded: EmbeddedServer, tmp_path: Path, name: str) -> None:
-    result = run(project, embedded, tmp_path, "--ddperf-models=resnet18", f"--ddperf-template={name}")
+def test_only_known_names_are_sent(project: BenchProject, embedded: EmbeddedServer, folder: Path, name: str) -> None:
+    result = run(project, embedded, folder, "--ddperf-models=resnet18", f"--ddperf-template={name}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -218,6 +218,7 @@ def test_what_was_recorded_under_load_is_not_missed_by_a_run_without(tk1: BenchP
     assert "not measured" not in tk1.run().stdout.str()
 
 
+@pytest.mark.slow
 def test_side_by_side_workers_measure_loads_as_one_process_does(tk1: BenchProject) -> None:
     assert tk1.run(*CELL, "--ddperf-concurrency=2", "--ddperf-rate=200.5", FEW, "-n", "1").ret == 0
     assert tk1.verdicts() == {PLAIN: "ok", f"{PLAIN}-c2": "new", f"{PLAIN}-r200.5": "new"}
@@ -244,6 +245,7 @@ def test_reports_and_figures_show_them(tk1: BenchProject) -> None:
     assert cells[""]["p50_ms"] is None
 
 
+@pytest.mark.slow
 def test_ctrl_c_under_load_ends_the_run_and_keeps_what_was_measured(tk1: BenchProject) -> None:
     tk1.server._delay_s = 0.2
     running = tk1.start(*CELL, "--ddperf-concurrency=4", "--ddperf-load-requests=1000")

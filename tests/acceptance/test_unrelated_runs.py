@@ -89,6 +89,7 @@ def test_a_run_without_cells_loads_a_few_small_modules_of_ours(project: Path) ->
     assert said(run(project, "-q"), "OURS") == [f"pytest_ddperf.{name}" for name in OWN]
 
 
+@pytest.mark.slow
 def test_a_worker_of_xdist_loads_no_more_than_a_run_without_it(project: Path) -> None:
     (project / "test_one.py").write_text(
         "import pathlib, sys\n\ndef test_one():\n"

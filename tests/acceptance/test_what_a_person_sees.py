@@ -153,7 +153,7 @@ def test_a_live_line_on_a_terminal_says_model_batch_pass_and_time_left(tk1: Benc
     assert re.search(r"squeezenet_v1\.1 b8: pass [2-5]/5, (under 1|\d+) s left", written)
 
 
-@pytest.mark.parametrize("args", [["-v"], []])
+@pytest.mark.parametrize("args", [["-v"], pytest.param([], marks=pytest.mark.slow)])
 def test_nothing_of_the_live_line_is_left_behind(tk1: BenchProject, args: list[str]) -> None:
     tk1.server.slow(*B8, 1.3)
     _, written = on_a_terminal(tk1, *SQUEEZENET, *args)
@@ -169,6 +169,7 @@ def test_nothing_of_the_live_line_is_left_behind(tk1: BenchProject, args: list[s
         assert [line for line in shown if re.match(r"benchmarks/test_predict.py \.F +\[100%\]", line)]
 
 
+@pytest.mark.slow
 def test_a_quiet_run_on_a_terminal_has_no_live_line(tk1: BenchProject) -> None:
     _, written = on_a_terminal(tk1, "--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8", "-q")
     assert "pass 1/5" not in written

@@ -98,7 +98,10 @@ def test_an_empty_variable_counts_as_none(tk1: BenchProject, monkeypatch: pytest
     assert len(tk1.histories()) == 1
 
 
-@pytest.mark.parametrize(("option", "how"), [("service", ()), ("repository", ()), ("repository", ("-n1",))])
+@pytest.mark.parametrize(
+    ("option", "how"),
+    [("service", ()), ("repository", ()), pytest.param("repository", ("-n1",), marks=pytest.mark.slow)],
+)
 def test_one_service_for_several_networks_is_refused(tk1: BenchProject, option: str, how: tuple[str, ...]) -> None:
     where = [one for one in tk1.where if not one.startswith(f"--ddperf-{option}=")]
     two = ("--ddperf-models=squeezenet_v1.1,resnet50", "--ddperf-batch-sizes=1")

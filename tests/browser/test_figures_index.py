@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 if why := webdriver.missing():
     pytest.skip(f"the page over the figures was not tried in a browser: {why}", allow_module_level=True)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.results import Results
 
+pytestmark = pytest.mark.slow
+
 if why := webdriver.missing():
     pytest.skip(f"the HTML report was not tried in a browser: {why}", allow_module_level=True)
 

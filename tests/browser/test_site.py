@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.records import CellRecord
 
+pytestmark = pytest.mark.slow
+
 if why := webdriver.missing():
     pytest.skip(f"the site was not tried in a browser: {why}", allow_module_level=True)
 

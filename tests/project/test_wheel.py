@@ -111,6 +111,7 @@ def test_the_source_distribution_holds_what_is_needed_to_build_and_test_and_no_l
     assert {"CONTRIBUTING.md", ".pre-commit-config.yaml", "changelog.d/README.md"} <= names
 
 
+@pytest.mark.slow
 def test_the_source_distribution_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:

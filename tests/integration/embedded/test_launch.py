@@ -20,6 +20,7 @@ from messages import assert_names
 from processes import is_gone
 
 from pytest_ddperf.embedded import launch
+from pytest_ddperf.embedded.__main__ import main
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def test_it_is_gone_when_nobody_holds_it_any_more() -> None:
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 def test_it_is_gone_after_the_normal_end_of_its_parent() -> None:
     parent, pid = started_parent("")
     assert parent.wait(timeout=20) == 0
@@ -82,6 +84,7 @@ def test_it_is_gone_after_the_normal_end_of_its_parent() -> None:
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 def test_it_is_gone_after_its_parent_was_killed() -> None:
     parent, pid = started_parent("time.sleep(60)")
     os.kill(parent.pid, signal.SIGKILL)
@@ -89,6 +92,7 @@ def test_it_is_gone_after_its_parent_was_killed() -> None:
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 def test_it_is_gone_after_its_parent_was_killed_while_a_grandchild_holds_the_pipe() -> None:
     parent, pid = started_parent("import os\nif os.fork() == 0: time.sleep(20); os._exit(0)\ntime.sleep(60)")
     time.sleep(0.2)
@@ -102,6 +106,7 @@ def test_it_is_gone_after_its_parent_was_killed_while_a_grandchild_holds_the_pip
         parent.communicate(timeout=20)
 
 
+@pytest.mark.slow
 def test_a_fork_of_its_parent_does_not_stop_it() -> None:
     parent, pid = started_parent(
         "import os\nif os.fork() == 0: sys.exit()\nos.wait()\nprint(server.running, flush=True)"
@@ -112,6 +117,7 @@ def test_a_fork_of_its_parent_does_not_stop_it() -> None:
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 def test_ctrl_c_reaches_its_parent_and_not_the_server() -> None:
     then = "try: time.sleep(60)\nexcept KeyboardInterrupt: print(server.running, flush=True)"
     parent, pid = started_parent(then)
@@ -123,6 +129,7 @@ def test_ctrl_c_reaches_its_parent_and_not_the_server() -> None:
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_status_0(number: signal.Signals) -> None:
     child = subprocess.Popen(
@@ -135,6 +142,7 @@ def test_a_signal_ends_it_with_status_0(number: signal.Signals) -> None:
     assert child.returncode == 0
 
 
+@pytest.mark.slow
 def test_it_ends_while_it_predicts(tmp_path: Path) -> None:
     from PIL import Image  # noqa: PLC0415 - for this test only
 
@@ -192,19 +200,18 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_wrong_argument_is_refused_with_status_2(arguments: list[str], said: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest_ddperf.embedded", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    assert said in ended.stderr
+def test_a_wrong_argument_is_refused_with_status_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in " ".join(err.split())
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_reported() -> None:
     with launch.start() as server:
         port = server.url.rpartition(":")[2]

@@ -76,6 +76,7 @@ def test_the_cache_folder_of_the_user_is_the_default(tmp_path: Path, monkeypatch
     assert ensure_bench_images(count=1) == tmp_path / "pytest-ddperf" / f"bench-images-{generated_images.VERSION}-1"
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_do_no_harm(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "

@@ -222,7 +222,9 @@ def test_only_what_passed_is_green_and_what_fails_is_red(outcome: Outcome) -> No
 
 @given(
     st.recursive(
-        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+        st.none() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
     )
 )
 def test_embedded_data_cannot_end_its_element_and_comes_back(value: object) -> None:

@@ -26,6 +26,8 @@ from pytest_ddperf.embedded.networks.templates import TEMPLATE_NAMES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 Json = Any
 """Any JSON value."""
 

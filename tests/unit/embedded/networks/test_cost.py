@@ -55,6 +55,7 @@ def cost_of(name: str) -> Cost:
     return compute_cost(build(name).model)
 
 
+@pytest.mark.slow
 @every_row("name", NETWORK_IDS)
 def test_every_printed_digit_of_the_report_comes_out(name: str) -> None:
     counted = cost_of(name)

@@ -61,7 +61,7 @@ def test_the_weights_come_from_the_seed() -> None:
     assert not np.array_equal(first["lstm.input"], other["lstm.input"])
 
 
-@pytest.mark.parametrize("name", ["task_detection", "task_ocr"])
+@pytest.mark.parametrize("name", [pytest.param("task_detection", marks=pytest.mark.slow), "task_ocr"])
 def test_a_batch_larger_than_a_slice_is_a_row_an_image_all_the_same(name: str) -> None:
     reported = TASK_MODELS[name]
     engine = load_builtin(name, threads=2)

@@ -36,7 +36,9 @@ def test_an_unknown_template_is_no_graph() -> None:
         build_template("vit", 1000)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet50", "resnext50_32x4d"))]
+)
 def test_images_of_any_size_get_probabilities_of_their_own(name: str) -> None:
     engine = load_template(name, classes=7, seed=1, threads=2)
     try:
@@ -50,6 +52,7 @@ def test_images_of_any_size_get_probabilities_of_their_own(name: str) -> None:
         engine.close()
 
 
+@pytest.mark.slow
 def test_the_seed_determines_the_weights() -> None:
     image = np.full((1, 3, 32, 32), 50, np.float32)
     answers = []

@@ -39,6 +39,7 @@ def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: s
     assert found.uncounted == ()
 
 
+@pytest.mark.slow
 @every_row("network", NETWORK_IDS)
 def test_the_definitions_count_what_the_graphs_that_run_count(network: str) -> None:
     pytest.importorskip("onnx", reason="the extra `embedded` is not installed")

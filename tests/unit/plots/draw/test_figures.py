@@ -100,6 +100,7 @@ def of_each_kind(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return pictures(folder)
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes_in_two_processes(of_each_kind: dict[str, bytes], tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(SUPPORT), str(tmp_path / "other")]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "2"})
@@ -133,6 +134,7 @@ def by_processes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Drawn]:
     return {processes: draw_several(tmp_path_factory.mktemp("several"), processes) for processes in (1, 3)}
 
 
+@pytest.mark.slow
 def test_it_does_not_matter_how_many_processes_draw(
     by_processes: dict[int, Drawn],
 ) -> None:
