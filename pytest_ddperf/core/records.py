@@ -8,6 +8,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_ddperf.core.budgets import BudgetCheck  # noqa: TC001 - the same
 from pytest_ddperf.core.telemetry import Telemetry  # noqa: TC001 - msgspec reads the annotations
 from pytest_ddperf.text import format_change
 
@@ -38,6 +39,7 @@ class Outcome(StrEnum):
     IMPROVED = "improved"
     REGRESSED = "regressed"
     NEW = "new"
+    OVER_BUDGET = "over_budget"
     UNAVAILABLE = "unavailable"
     OOM = "oom"
     CRASHED = "crashed"
@@ -49,7 +51,15 @@ class Outcome(StrEnum):
 
 
 FAILING = frozenset(
-    {Outcome.REGRESSED, Outcome.OOM, Outcome.CRASHED, Outcome.ERROR, Outcome.INVALID, Outcome.NOT_CONFIRMED}
+    {
+        Outcome.REGRESSED,
+        Outcome.OVER_BUDGET,
+        Outcome.OOM,
+        Outcome.CRASHED,
+        Outcome.ERROR,
+        Outcome.INVALID,
+        Outcome.NOT_CONFIRMED,
+    }
 )
 """The outcomes that fail their test."""
 
@@ -385,6 +395,8 @@ class CellRecord:
         shift_removed: the platform's common shift that was removed from `change`, relative; 0 if none was.
         platform_shifted: whether the cell is slower because the whole platform is.
         creep: since when the cell has become slower night by night, if it is red for that; else None.
+        budgets: each limit of its budget, with what was decided; empty without a budget, or if nothing was measured.
+        compared: the verdict of the comparison with the baseline, if the cell is `over_budget`; else None.
     """
 
     key: CellKey
@@ -408,6 +420,8 @@ class CellRecord:
     platform_shifted: bool = False
     creep: Creep | None = None
     interval: tuple[float, float] | None = None
+    budgets: tuple[BudgetCheck, ...] = ()
+    compared: Outcome | None = None
 
     @property
     def pairs(self) -> int:

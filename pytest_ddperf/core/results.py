@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from pytest_ddperf.core.budgets import BudgetCheck
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.load_summary import LoadSummary
     from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts
 
 SEVERITY = (
     Outcome.REGRESSED,
+    Outcome.OVER_BUDGET,
     Outcome.OOM,
     Outcome.CRASHED,
     Outcome.ERROR,
@@ -88,6 +90,7 @@ class Result:
         shift_removed: `CellRecord.shift_removed` of its record.
         platform_shifted: `CellRecord.platform_shifted` of its record.
         creep: `CellRecord.creep` of its record.
+        budgets: `CellRecord.budgets` of its record.
     """
 
     key: CellKey
@@ -116,6 +119,7 @@ class Result:
     platform_shifted: bool = False
     creep: Creep | None = None
     stored_ms: float | None = None
+    budgets: tuple[BudgetCheck, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -389,6 +393,7 @@ def join_cell(
         shift_removed=record.shift_removed,
         platform_shifted=record.platform_shifted,
         creep=record.creep,
+        budgets=record.budgets,
     )
 
 
