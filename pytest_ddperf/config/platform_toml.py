@@ -121,10 +121,8 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
         given = decode_entry(where, values, PlatformEntry, TYPES)
         if "batch_sizes" in given and not 0 < len(values["batch_sizes"]) == len(given["batch_sizes"]):
             raise where.error("batch_sizes", f"batch_sizes = {values['batch_sizes']}", "batch sizes, each once")
-        if "knobs" in given:
-            given["knobs"] = {model: _read_knobs(where, model, own) for model, own in given["knobs"].items()}
-        if "budgets" in given:
-            given["budgets"] = {model: _read_budget(where, model, own) for model, own in given["budgets"].items()}
+        for key in given.keys() & _OF_NETWORKS.keys():
+            given[key] = {model: _OF_NETWORKS[key](where, model, own) for model, own in given[key].items()}
         given |= {"against": _read_reference(where, given["against"])} if "against" in given else {}
         if (like := given.pop("like", None)) is not None:
             boards[platform_id] = like
@@ -303,6 +301,10 @@ def _read_budget(where: Where, model: str, values: object) -> Budget:
         )
     own = Where(where.path, where.text, (*table, model))
     return Budget(**decode_entry(own, values, _BudgetEntry, dict.fromkeys(BUDGET_KEYS, BUDGET)))
+
+
+_OF_NETWORKS = {"knobs": _read_knobs, "budgets": _read_budget}
+"""The keys that contain a table for each network, with the functions that read it."""
 
 
 def _read_reference(where: Where, values: object) -> dict[str, Any]:

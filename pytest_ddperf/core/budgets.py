@@ -9,6 +9,9 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from pytest_ddperf.core.percentiles import count_needed
+from pytest_ddperf.text import format_ms
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -54,6 +57,17 @@ class Budget:
         """Return a copy whose missing limits are those of another budget."""
         return Budget(**dict(other.limits()) | dict(self.limits()))
 
+    @property
+    def requests_needed(self) -> int:
+        """Least number of requests of a round that bound its percentiles; 0 without a limit of a percentile."""
+        return max(
+            (count_needed(PERCENTILE_KEYS[name]) for name, _ in self.limits() if name in PERCENTILE_KEYS), default=0
+        )
+
+    def count_figures(self, key: CellKey) -> int:
+        """Return how many different figures of a cell are limited."""
+        return len({find_figure(name, key) for name, _ in self.of_cell(key).limits()})
+
     def of_cell(self, key: CellKey) -> Budget:
         """Return the limits that apply to a cell.
 
@@ -72,6 +86,26 @@ NO_BUDGET: Final = Budget()
 
 BUDGET_KEYS: Final[tuple[str, ...]] = tuple(one.name for one in fields(Budget))
 """The keys of a budget, as in ddperf.toml and in the marker."""
+
+
+class Figure(StrEnum):
+    """The figure of a cell that a limit applies to."""
+
+    TIME = "time"
+    LATENCY = "latency"
+    P95 = "p95"
+    P99 = "p99"
+
+
+def find_figure(name: str, key: CellKey) -> Figure:
+    """Return the figure that a limit of a cell applies to.
+
+    The time is that of the gate. Under load it is the inverse of the throughput, so a request's latency is a figure of
+    its own; at a given rate it is the only one.
+    """
+    if name in PERCENTILE_KEYS:
+        return Figure(name.removesuffix("_ms"))
+    return Figure.LATENCY if key.scenario[:1] == "r" or (key.scenario and name == "max_latency_ms") else Figure.TIME
 
 
 class Standing(StrEnum):
@@ -106,6 +140,29 @@ class BudgetCheck:
     def headroom(self) -> float:
         """Share of the allowed time that is not used, 0.2 for 20 % below the budget; negative beyond it."""
         return 1 - (self.limit / self.value if self.key == "min_fps" else self.value / self.limit)
+
+    def __str__(self) -> str:
+        """State limit, figure and interval: `min_fps = 25: 23.1 images/s [22.6, 23.7], 8.2 % beyond`."""
+        unit = "images/s" if self.key == "min_fps" else f"ms/{'img' if self.key == 'max_ms' else 'request'}"
+        interval = "" if self.low is None or self.high is None else f" [{format_ms(self.low)}, {format_ms(self.high)}]"
+        figure = f"{self.key} = {self.limit:g}: {format_ms(self.value)} {unit}{interval}"
+        if self.standing is not Standing.UNDECIDED:
+            return f"{figure}, {_describe_distance(-self.headroom)}"
+        if self.low is None or self.high is None:
+            return f"{figure}, {_describe_distance(-self.headroom)}, with too few passes or requests for an interval"
+        best, worst = (self.high, self.low) if self.key == "min_fps" else (self.low, self.high)
+        distance = _describe_distance(-self.headroom)
+        certain = f"certain from {self._percent(best)} % beyond or {self._percent(worst)} % below"
+        return f"{figure}, {distance}, undecided: {certain}"
+
+    def _percent(self, end: float) -> str:
+        """Format the distance at which a limit would be an end of the interval, as percent of the allowed time."""
+        ratio = end / self.value if self.key == "min_fps" else self.value / end
+        return f"{abs(ratio - 1) * 100:.1f}"
+
+
+def _describe_distance(change: float) -> str:
+    return f"{abs(change) * 100:.1f} % {'beyond' if change > 0 else 'below'}"
 
 
 def find_tightest(checks: Iterable[BudgetCheck]) -> BudgetCheck | None:

@@ -424,6 +424,11 @@ class CellRecord:
     compared: Outcome | None = None
 
     @property
+    def comparison(self) -> Outcome:
+        """The verdict of the comparison with the baseline, whatever the budget decided."""
+        return self.compared or self.outcome
+
+    @property
     def pairs(self) -> int:
         """Number of pairs measured; 0 for a cell that was not measured in pairs."""
         if self.measurement is None or self.measurement.against is None:

@@ -15,6 +15,7 @@ from pytest_ddperf.plugin.collection import get_cell, warn
 from pytest_ddperf.plugin.failure_summary import CellFailed
 from pytest_ddperf.plugin.platform_option import ALIAS_KEY
 from pytest_ddperf.report.terminal import describe_regression
+from pytest_ddperf.runner.budgets import describe_over
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -82,7 +83,7 @@ def run_cell(
             else run.records.record_failure(cell.key, item.nodeid, failed, attempts.measured)
         )
     elif cell.measurement is not None:
-        record = run.records.judge(cell.measurement, item.nodeid)
+        record = run.records.judge(cell.measurement, item.nodeid, cell.budget, bench.cells.limited_figures)
         if failed is not None:  # its measurement still counts
             attempts.failed_by_test, record = True, settle_undecided(record, failed)
         elif record.outcome is Outcome.NEW and record.baseline is None and bench.settings.value("require-baseline"):
@@ -120,6 +121,8 @@ def raise_for(bench: BenchSession, item: pytest.Item, record: CellRecord | None,
     elif record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
             raise CellFailed(describe_regression(record, record.baseline, _again(bench, record)))
+        if over := describe_over(record):  # recording a slower baseline does not change what the application requires
+            raise CellFailed(f"{record.key} is {over}.")
     elif record.outcome in FAILING:
         raise CellFailed(record.reason)
     elif record.outcome is Outcome.NEW and record.cause:

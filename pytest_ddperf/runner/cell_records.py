@@ -8,17 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.records import Baseline, CellRecord, Clock
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.gate.fixed_batch import find_equal_times
 from pytest_ddperf.models.folder import digests
+from pytest_ddperf.runner.budgets import judge_budget
 from pytest_ddperf.runner.judge import Judge, classify_failure
 from pytest_ddperf.servers.services import find_fixed_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.deepdetect.protocol import ServiceInfo
@@ -76,12 +79,21 @@ class CellRecords:
         path = self._networks[model].path
         return {} if path is None else self._digests(Path(path))
 
-    def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
-        """Judge the measurement of a cell."""
+    def judge(self, measurement: Measurement, nodeid: str, budget: Budget = NO_BUDGET, figures: int = 1) -> CellRecord:
+        """Judge the measurement of a cell.
+
+        Args:
+            measurement: everything measured of it in this run.
+            nodeid: node id of its test.
+            budget: its absolute limits.
+            figures: number of figures with a limit in the whole run.
+        """
         model = measurement.key.model
         service = self.services.get(model)  # None for a measurement that was made elsewhere
         choice, about_service = ("", ()) if service is None else (service.choice, service.notes)
         record = self._judge.judge(measurement, nodeid, self.facts, choice)
+        if not measurement.invalid:
+            record = judge_budget(record, measurement, budget, figures, self._plan.max_pairs)
         notes = (
             *about_service,
             *self._plan.remarks(model, measurement.conditions),

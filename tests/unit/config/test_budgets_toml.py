@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from every_row import every_row
@@ -10,8 +10,12 @@ from messages import assert_names
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.budgets import Budget
-from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.errors import BaselineFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_ddperf.core.platform import Platform
 
 
 def platform(folder: Path, toml: str, name: str = "tk1") -> Platform:
