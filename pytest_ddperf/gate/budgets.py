@@ -51,6 +51,9 @@ _SHARED_LUCK = 0.01
 """Level of the F test for a difference of the rounds. At 5 %, one cell in twenty without any would be judged by its six
 rounds alone, and would be missed at 10 % over its budget."""
 
+_WIDEST = math.log(10.0)
+"""The farthest an end of an interval is from its figure: by more than a factor of ten nothing differs by chance."""
+
 _NORMAL = NormalDist()
 
 
@@ -185,6 +188,8 @@ def _with_lasting(value_ms: float, below: float, above: float, level: float, *, 
         rounds: number of rounds.
         last: the round after which the cell is decided.
     """
-    low = value_ms * math.exp(-math.hypot(below, _NORMAL.inv_cdf(1 - level) * LASTING))
-    high = value_ms * math.exp(min(math.hypot(above, _NORMAL.inv_cdf(1 - DOUBT) * LASTING), 700.0))
-    return Estimate(value_ms, low, high, rounds, rounds >= last)
+    below, above = (
+        min(math.hypot(distance, _NORMAL.inv_cdf(1 - chance) * LASTING), _WIDEST)
+        for distance, chance in ((below, level), (above, DOUBT))
+    )
+    return Estimate(value_ms, value_ms * math.exp(-below), value_ms * math.exp(above), rounds, rounds >= last)

@@ -12,9 +12,9 @@ from every_row import every_row
 from pytest_ddperf.gate.pairs import (
     PairedRound,
     PairedVerdict,
-    look_levels,
     estimate_round,
     judge_pairs,
+    look_levels,
     student_quantile,
 )
 
