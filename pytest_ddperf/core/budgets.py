@@ -165,6 +165,12 @@ def _describe_distance(change: float) -> str:
     return f"{abs(change) * 100:.1f} % {'beyond' if change > 0 else 'below'}"
 
 
+def describe_over(checks: Iterable[BudgetCheck]) -> str:
+    """State which limits a cell is over: `over its budget: min_fps = 25: ...`; "" if it is over none."""
+    over = "; ".join(str(one) for one in checks if one.standing is Standing.OVER)
+    return over and f"over its budget: {over}"
+
+
 def find_tightest(checks: Iterable[BudgetCheck]) -> BudgetCheck | None:
     """Return the check that needs a look first: over before undecided before within, then the least headroom."""
     urgency = (Standing.OVER, Standing.UNDECIDED, Standing.WITHIN)

@@ -5,7 +5,7 @@ for every request.
 
 - The passes of a round share its luck, so the variance is the larger one of that between the rounds and that of their
   passes. If the rounds differ by more than their passes explain (F test at 1 %), the round is the unit, with Student's
-  t for the number of rounds; otherwise the pass is.
+  t for the number of rounds; otherwise the pass is, with two degrees of freedom a round at most.
 - Nothing in a run shows by how much it differs from other runs. The interval assumes 1 %, the figure that docs/gate.md
   gives for a board with fixed clocks.
 - A cell is over its budget if the lower end of its interval is beyond the limit, from three rounds on: of fewer, one
@@ -50,6 +50,10 @@ LASTING: Final = 0.01
 _SHARED_LUCK = 0.01
 """Level of the F test for a difference of the rounds. At 5 %, one cell in twenty without any would be judged by its six
 rounds alone, and would be missed at 10 % over its budget."""
+
+_DEGREES_A_ROUND = 2
+"""Degrees of freedom that a further round adds at most while the pass is the unit: the F test does not find all shared
+luck. With more, hosts whose rounds differ by 2 to 5 % exceed the level; with fewer, cells are missed."""
 
 _WIDEST = math.log(10.0)
 """The farthest an end of an interval is from its figure: by more than a factor of ten nothing differs by chance."""
@@ -125,7 +129,7 @@ def _mean_variance(rounds_ms: Sequence[Sequence[float]], mean: float, count: int
     between = math.fsum((one / mean - 1) ** 2 for one in means) / between_degrees
     if not degrees or is_larger(between, between_degrees, within, degrees, _SHARED_LUCK):
         return between / len(rounds_ms), between_degrees
-    return max(between, within) / len(rounds_ms), degrees
+    return max(between, within) / len(rounds_ms), min(degrees, _DEGREES_A_ROUND * between_degrees)
 
 
 def estimate_percentile(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_ddperf.core.budgets import describe_over
 from pytest_ddperf.core.records import FAILING, CellRecord, Measurement, Outcome
 from pytest_ddperf.errors import DdperfError, ServiceNotFoundError
 from pytest_ddperf.plugin import rerun_command
@@ -15,7 +16,6 @@ from pytest_ddperf.plugin.collection import get_cell, warn
 from pytest_ddperf.plugin.failure_summary import CellFailed
 from pytest_ddperf.plugin.platform_option import ALIAS_KEY
 from pytest_ddperf.report.terminal import describe_regression
-from pytest_ddperf.runner.budgets import describe_over
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -121,7 +121,9 @@ def raise_for(bench: BenchSession, item: pytest.Item, record: CellRecord | None,
     elif record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
             raise CellFailed(describe_regression(record, record.baseline, _again(bench, record)))
-        if over := describe_over(record):  # recording a slower baseline does not change what the application requires
+        if over := describe_over(
+            record.budgets
+        ):  # recording a slower baseline does not change what the application requires
             raise CellFailed(f"{record.key} is {over}.")
     elif record.outcome in FAILING:
         raise CellFailed(record.reason)

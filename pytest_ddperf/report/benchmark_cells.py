@@ -20,6 +20,7 @@ from pytest_ddperf.baselines.recordings import (
     round_to_seven_digits,
     unavailable_cells,
 )
+from pytest_ddperf.core.budgets import BudgetCheck  # noqa: TC001 - the same
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
 from pytest_ddperf.core.records import CellKey, Conditions, Creep, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
@@ -53,6 +54,7 @@ class _ExtraInfo(msgspec.Struct):
     recorded: str = ""
     server: ServerFacts | None = None
     load: LoadSummary | None = None
+    budgets: tuple[BudgetCheck, ...] = ()
 
 
 class _Stats(msgspec.Struct):
@@ -117,6 +119,7 @@ def _result(one: _Benchmark) -> Result:
         shift_removed=info.shift_removed,
         platform_shifted=info.platform_shifted,
         creep=info.creep,
+        budgets=info.budgets,
     )
 
 

@@ -78,6 +78,7 @@ def build_judged_info(cell: Result) -> dict[str, Any]:
         **({"shift_removed": cell.shift_removed} if cell.shift_removed else {}),
         **({"platform_shifted": True} if cell.platform_shifted else {}),
         **({} if cell.creep is None else {"creep": msgspec.to_builtins(cell.creep)}),
+        **({"budgets": msgspec.to_builtins(cell.budgets)} if cell.budgets else {}),
         "baseline_ms_per_image": cell.baseline_ms,
         "baseline_source": cell.baseline_source or None,
         **({} if load is None else {"load": {**msgspec.to_builtins(load), "kept_up": load.kept_up}}),

@@ -16,11 +16,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ddperf import __version__
+from pytest_ddperf.core.budgets import find_tightest
 from pytest_ddperf.report import phrases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_ddperf.core.budgets import BudgetCheck
     from pytest_ddperf.core.load_summary import LoadSummary
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.platform import Platform
@@ -75,6 +77,13 @@ COLUMNS: Mapping[str, Column] = {
     "slower_since": Column("string", "", "the night since which a cell became slower night by night, ISO 8601"),
     "tolerance": Column("float64", _RELATIVE, "the largest change that passes"),
     "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
+    "budget": Column(
+        "string", "", "the limit of its budget that needs a look first, such as min_fps = 25; empty without one"
+    ),
+    "headroom": Column(
+        "float64", _RELATIVE, "share of the time that this limit allows and is not used; negative beyond it"
+    ),
+    "budget_decided": Column("string", "", "within, over or undecided: what its confidence interval shows"),
     "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
     "unavailable": Column("bool", "", "whether the baseline marks it x (not measurable there)"),
     "baseline_kind": Column("string", "", "report, recorded, history or against"),
@@ -149,7 +158,8 @@ def render_json(results: Results, trends: Sequence[Trend]) -> str:
 
     `format`: `FORMAT`; `generator`: the program that wrote it; `totals`: number of cells by verdict; `not_measured`:
     number of baseline cells that the run should have measured but did not; `warnings`: messages; `runs`, `platforms`,
-    `networks`: facts, by id; `cells`: a list of objects with the fields `COLUMNS` and `samples_ms` (every timed pass);
+    `networks`: facts, by id; `cells`: a list of objects with the fields `COLUMNS`, `budgets` (each limit with its
+    figure, interval and `standing`) and `samples_ms` (every timed pass);
     `trends`: a list of objects with the four fields of a cell's key and `nights`, oldest first.
     """
     models = {cell.key.model for cell in results.cells}
@@ -166,7 +176,14 @@ def render_json(results: Results, trends: Sequence[Trend]) -> str:
             if name in results.catalog.platforms
         },
         "networks": {name: _network(one) for name, one in results.catalog.networks.items() if name in models},
-        "cells": [{**row(cell, results.run_of(cell)), "samples_ms": list(cell.samples_ms)} for cell in results.cells],
+        "cells": [
+            {
+                **row(cell, results.run_of(cell)),
+                "budgets": [asdict(one) for one in cell.budgets],
+                "samples_ms": list(cell.samples_ms),
+            }
+            for cell in results.cells
+        ],
         "trends": [_trend(trend) for trend in trends],
     }
     return json.dumps(replace_non_finite(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -200,6 +217,7 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "slower_since": None if cell.creep is None else cell.creep.since,
         "tolerance": cell.tolerance,
         "resolution": cell.resolution,
+        **_budget(find_tightest(cell.budgets)),
         "images_per_second": cell.images_per_second,
         "unavailable": cell.unavailable,
         "baseline_kind": cell.baseline_kind or None,
@@ -219,6 +237,15 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "nodeid": cell.nodeid or None,
         "reason": cell.reason or None,
         "notes": "; ".join(cell.notes) or None,
+    }
+
+
+def _budget(check: BudgetCheck | None) -> dict[str, Any]:
+    """Return the fields of the limit that needs a look first."""
+    return {
+        "budget": None if check is None else f"{check.key} = {check.limit:g}",
+        "headroom": None if check is None else check.headroom,
+        "budget_decided": None if check is None else str(check.standing),
     }
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.budgets import PERCENTILE_KEYS, BudgetCheck, Figure, Standing, find_figure
+from pytest_ddperf.core.budgets import PERCENTILE_KEYS, BudgetCheck, Figure, Standing, describe_over, find_figure
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.gate.budgets import estimate_mean, estimate_percentile
 from pytest_ddperf.gate.pairs import PAIRS_PER_ROUND
@@ -49,20 +49,14 @@ def judge_budget(
     over = [one for one in checks if one.standing is Standing.OVER]
     undecided = "; ".join(str(one) for one in checks if one.standing is Standing.UNDECIDED)
     if record.outcome is Outcome.REGRESSED:
-        return replace(record, reason=f"{record.reason}; {describe_over(record)}") if over else record
+        return replace(record, reason=f"{record.reason}; {describe_over(checks)}") if over else record
     if over:
-        detail = f"{describe_over(record)} ({record.outcome}: {record.reason})"
+        detail = f"{describe_over(checks)} ({record.outcome}: {record.reason})"
         reason = f"{record.key} is {detail}."
         return replace(record, outcome=Outcome.OVER_BUDGET, compared=record.outcome, reason=reason, detail=detail)
     if undecided and len(measurement.rounds) < last:
         return replace(record, outcome=Outcome.REMEASURE, reason=f"{undecided}: to be measured again")
     return replace(record, notes=(*record.notes, undecided)) if undecided else record
-
-
-def describe_over(record: CellRecord) -> str:
-    """State which limits a cell is over: `over its budget: min_fps = 25: ...`; "" if it is over none."""
-    over = "; ".join(str(one) for one in record.budgets if one.standing is Standing.OVER)
-    return over and f"over its budget: {over}"
 
 
 def _estimate(measurement: Measurement, figure: Figure, figures: int, last: int) -> Estimate:

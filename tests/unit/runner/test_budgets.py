@@ -9,7 +9,7 @@ from every_row import every_row
 from load_made import load_pass
 from messages import assert_names
 
-from pytest_ddperf.core.budgets import Budget, Standing
+from pytest_ddperf.core.budgets import NO_BUDGET, Budget, Standing
 from pytest_ddperf.core.records import (
     Against,
     Baseline,
@@ -50,7 +50,7 @@ def judged(
     measurement: Measurement, outcome: Outcome = Outcome.NEW, max_pairs: int = 64, **limits: float
 ) -> CellRecord:
     record = CellRecord(measurement.key, "a::b", outcome, "as compared", 1.0, measurement=measurement, server=SERVER)
-    return judge_budget(record, measurement, Budget(**limits), 20, max_pairs)
+    return judge_budget(record, measurement, budget, 20, max_pairs)
 
 
 def test_a_cell_without_a_budget_keeps_its_record() -> None:
@@ -67,7 +67,7 @@ def test_a_cell_without_a_budget_keeps_its_record() -> None:
     ],
 )
 def test_a_cell_within_its_budget_keeps_its_verdict(limits: dict[str, float], value: float) -> None:
-    record = judged(measured(50.0), **limits)
+    record = judged(measured(50.0), Budget(**limits))
     (check,) = record.budgets
     assert (record.outcome, check.standing) == (Outcome.NEW, Standing.WITHIN)
     assert (check.key, check.limit) == next(iter(limits.items()))
@@ -79,8 +79,8 @@ def test_a_cell_within_its_budget_keeps_its_verdict(limits: dict[str, float], va
 
 @every_row("limits", [{"max_ms": 40.0}, {"min_fps": 25.0}, {"max_latency_ms": 320.0}])
 def test_a_cell_beyond_its_budget_is_over_it_after_three_rounds(limits: dict[str, float]) -> None:
-    assert judged(measured(50.0, 50.0), **limits).outcome is Outcome.REMEASURE
-    record = judged(measured(50.0, 50.0, 50.0), Outcome.OK, **limits)
+    assert judged(measured(50.0, 50.0), Budget(**limits)).outcome is Outcome.REMEASURE
+    record = judged(measured(50.0, 50.0, 50.0), Budget(**limits), Outcome.OK)
     assert (record.outcome, record.compared, record.comparison) == (Outcome.OVER_BUDGET, Outcome.OK, Outcome.OK)
     assert record.budgets[0].headroom == pytest.approx(-0.25, abs=0.01)
     assert_names(record.reason, "tk1-googlenet-b8", *(f"{key} = {value:g}" for key, value in limits.items()), "beyond")
@@ -89,7 +89,7 @@ def test_a_cell_beyond_its_budget_is_over_it_after_three_rounds(limits: dict[str
 
 
 def test_every_limit_is_checked_and_only_those_that_are_missed_are_the_reason() -> None:
-    record = judged(measured(50.0, 50.0, 50.0), max_ms=60.0, min_fps=25.0)
+    record = judged(measured(50.0, 50.0, 50.0), Budget(max_ms=60.0, min_fps=25.0))
     assert [(one.key, one.standing) for one in record.budgets] == [
         ("max_ms", Standing.WITHIN),
         ("min_fps", Standing.OVER),
@@ -100,37 +100,37 @@ def test_every_limit_is_checked_and_only_those_that_are_missed_are_the_reason() 
 def test_a_cell_near_its_budget_is_measured_again_and_then_passes_with_a_note() -> None:
     rounds = [50.0, 49.0, 51.0, 50.0, 49.0, 51.0]
     for count in range(1, 6):
-        record = judged(measured(*rounds[:count]), Outcome.OK, min_fps=20.0)
+        record = judged(measured(*rounds[:count]), Budget(min_fps=20.0), Outcome.OK)
         assert record.outcome is Outcome.REMEASURE, count
         assert_names(record.reason, "min_fps = 20", "undecided")
-    record = judged(measured(*rounds), Outcome.OK, min_fps=20.0)
+    record = judged(measured(*rounds), Budget(min_fps=20.0), Outcome.OK)
     assert record.outcome is Outcome.OK
     assert_names(record.notes[-1], "min_fps = 20", "undecided", "% beyond", "% below")
 
 
 def test_a_cell_that_is_regressed_and_over_its_budget_is_regressed_and_says_both() -> None:
-    record = judged(measured(50.0, 50.0, 50.0), Outcome.REGRESSED, max_ms=40.0)
+    record = judged(measured(50.0, 50.0, 50.0), Budget(max_ms=40.0), Outcome.REGRESSED)
     assert (record.outcome, record.compared) == (Outcome.REGRESSED, None)
     assert_names(record.reason, "as compared", "over its budget", "max_ms = 40")
 
 
 def test_a_regressed_cell_near_its_budget_is_not_measured_again() -> None:
-    assert judged(measured(50.0, 50.0, 50.0), Outcome.REGRESSED, max_ms=50.0).outcome is Outcome.REGRESSED
+    assert judged(measured(50.0, 50.0, 50.0), Budget(max_ms=50.0), Outcome.REGRESSED).outcome is Outcome.REGRESSED
 
 
 def test_a_cell_that_the_comparison_left_undecided_stays_so() -> None:
-    record = judged(measured(50.0, 50.0, 50.0), Outcome.REMEASURE, max_ms=40.0)
+    record = judged(measured(50.0, 50.0, 50.0), Budget(max_ms=40.0), Outcome.REMEASURE)
     assert (record.outcome, record.reason) == (Outcome.REMEASURE, "as compared")
     assert record.budgets[0].standing is Standing.OVER
 
 
 def test_an_unstable_cell_that_is_over_its_budget_fails() -> None:
-    record = judged(measured(*[50.0] * 6), Outcome.UNSTABLE, max_ms=40.0)
+    record = judged(measured(*[50.0] * 6), Budget(max_ms=40.0), Outcome.UNSTABLE)
     assert (record.outcome, record.comparison) == (Outcome.OVER_BUDGET, Outcome.UNSTABLE)
 
 
 def test_limits_of_percentiles_do_not_apply_without_load() -> None:
-    assert judged(measured(50.0), p95_ms=1.0, p99_ms=1.0).budgets == ()
+    assert judged(measured(50.0), Budget(p95_ms=1.0, p99_ms=1.0)).budgets == ()
 
 
 @every_row(
@@ -148,24 +148,25 @@ def test_limits_of_percentiles_do_not_apply_without_load() -> None:
 def test_under_load_a_limit_is_of_the_requests_or_of_the_throughput(
     scenario: str, limits: dict[str, float], value: float
 ) -> None:
-    (check,) = judged(loaded(scenario, 200.0), **limits).budgets
-    assert (check.standing, check.value) == (Standing.WITHIN, pytest.approx(value))
+    (check,) = judged(loaded(scenario, 200.0), Budget(**limits)).budgets
+    assert check.standing is Standing.WITHIN
+    assert check.value == pytest.approx(value)
 
 
 def test_a_throughput_is_not_limited_where_the_rate_is_given() -> None:
-    assert judged(loaded("r20", 200.0), min_fps=1000.0).budgets == ()
+    assert judged(loaded("r20", 200.0), Budget(min_fps=1000.0)).budgets == ()
 
 
 @every_row("limits", [{"p95_ms": 150.0}, {"p99_ms": 150.0}, {"max_latency_ms": 150.0}])
 def test_a_cell_under_load_is_over_its_budget(limits: dict[str, float]) -> None:
-    record = judged(loaded("c4", 200.0, 200.0, 200.0), **limits)
+    record = judged(loaded("c4", 200.0, 200.0, 200.0), Budget(**limits))
     assert record.outcome is Outcome.OVER_BUDGET
 
 
 def test_a_cell_measured_in_pairs_is_decided_after_its_last_pair() -> None:
     reference = Against(SERVER, "googlenet", Conditions(Clock.PREDICT, "caffe"))
     found = [
-        judged(replace(measured(*[50.0, 49.0, 51.0][:count]), against=reference), Outcome.OK, max_pairs=24, max_ms=50.0)
+        judged(replace(measured(*[50.0, 49.0, 51.0][:count]), against=reference), Budget(max_ms=50), Outcome.OK, 24)
         for count in (1, 2, 3)
     ]
     assert [one.outcome for one in found] == [Outcome.REMEASURE, Outcome.REMEASURE, Outcome.OK]
