@@ -15,12 +15,12 @@ from pytest_ddperf.plugin import rerun_command
 from pytest_ddperf.plugin.collection import get_cell, warn
 from pytest_ddperf.plugin.failure_summary import CellFailed
 from pytest_ddperf.plugin.platform_option import ALIAS_KEY
-from pytest_ddperf.report.terminal import describe_regression
+from pytest_ddperf.report.terminal import describe_over_budget, describe_regression
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_ddperf.core.records import CellKey
+    from pytest_ddperf.core.records import Baseline, CellKey
     from pytest_ddperf.plugin.fixture import Bench
     from pytest_ddperf.plugin.session import BenchSession
 
@@ -119,16 +119,21 @@ def raise_for(bench: BenchSession, item: pytest.Item, record: CellRecord | None,
     if record.outcome is Outcome.UNSTABLE:
         warn(item, f"{record.key} is unstable: {record.reason}")
     elif record.outcome is Outcome.REGRESSED and record.baseline is not None:
-        if bench.settings.value("update-baselines") != "all":
-            raise CellFailed(describe_regression(record, record.baseline, _again(bench, record)))
-        if over := describe_over(
-            record.budgets
-        ):  # recording a slower baseline does not change what the application requires
-            raise CellFailed(f"{record.key} is {over}.")
+        _raise_for_slower(bench, record, record.baseline)
+    elif record.outcome is Outcome.OVER_BUDGET:
+        raise CellFailed(describe_over_budget(record, _again(bench, record)))
     elif record.outcome in FAILING:
         raise CellFailed(record.reason)
     elif record.outcome is Outcome.NEW and record.cause:
         raise CellFailed(f"{record.key} has {record.cause}")
+
+
+def _raise_for_slower(bench: BenchSession, record: CellRecord, baseline: Baseline) -> None:
+    """Fail a regressed cell, unless it is recorded as the new baseline and within its budget."""
+    if bench.settings.value("update-baselines") != "all":
+        raise CellFailed(describe_regression(record, baseline, _again(bench, record)))
+    if over := describe_over(record.budgets):  # a slower baseline does not change what the application requires
+        raise CellFailed(f"{record.key} is {over}.")
 
 
 def _again(bench: BenchSession, record: CellRecord) -> str:

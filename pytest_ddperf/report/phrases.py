@@ -78,7 +78,7 @@ def format_totals(results: Results) -> str:
     parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "no verdicts"
     text = f"{count_cells(count)}: {parts}"
     further = (count_over_budget(results.cells), results.not_measured and format_not_measured(results.not_measured))
-    return "; ".join([text, *filter(None, further)])
+    return "; ".join([text, *(one for one in further if one)])
 
 
 def count_over_budget(cells: Iterable[Result]) -> str:

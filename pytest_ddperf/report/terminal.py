@@ -132,6 +132,17 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     )
 
 
+def describe_over_budget(record: CellRecord, again: str) -> str:
+    """Format the failure message of a cell over its budget; `again` is the command that measures it again."""
+    clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
+    notes = "".join(f" Note: {note}." for note in record.notes)
+    return (
+        f"{record.reason}{notes}\n"
+        f"Passes, ms per image by the {clock}: {format_passes(record)}.{_averages(record)}\n"
+        f"To measure it again: {again}"
+    )
+
+
 def _averages(record: CellRecord) -> str:
     """Format mean and median of the passes, as a further sentence."""
     passes_ms = [ms for one in record.measurement.per_image_ms() for ms in one] if record.measurement else []

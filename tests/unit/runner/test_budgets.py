@@ -47,7 +47,7 @@ def loaded(scenario: str, *latencies_ms: float, count: int = 100, took_ms: float
 
 
 def judged(
-    measurement: Measurement, outcome: Outcome = Outcome.NEW, max_pairs: int = 64, **limits: float
+    measurement: Measurement, budget: Budget = NO_BUDGET, outcome: Outcome = Outcome.NEW, max_pairs: int = 64
 ) -> CellRecord:
     record = CellRecord(measurement.key, "a::b", outcome, "as compared", 1.0, measurement=measurement, server=SERVER)
     return judge_budget(record, measurement, budget, 20, max_pairs)
