@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.percentiles import count_needed
-from pytest_ddperf.text import format_ms
+from pytest_ddperf.text import digits_beside, format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,10 +41,6 @@ class Budget:
     max_latency_ms: float | None = None
     p95_ms: float | None = None
     p99_ms: float | None = None
-
-    def __bool__(self) -> bool:
-        """Whether there is any limit."""
-        return any(True for _ in self.limits())
 
     def limits(self) -> Iterator[tuple[str, float]]:
         """Yield the key and value of each limit."""
@@ -116,6 +112,9 @@ class Standing(StrEnum):
     UNDECIDED = "undecided"
 
 
+_MOST_DIGITS = 12
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetCheck:
     """One limit of a cell and what was decided about it. All figures have the unit of the key.
@@ -141,28 +140,46 @@ class BudgetCheck:
         """Share of the allowed time that is not used, 0.2 for 20 % below the budget; negative beyond it."""
         return 1 - (self.limit / self.value if self.key == "min_fps" else self.value / self.limit)
 
+    @property
+    def figure(self) -> str:
+        """The figure as text, with as many digits as tell it from the limit."""
+        return self._format(self.value)
+
+    @property
+    def interval(self) -> tuple[str, str] | None:
+        """The ends of the interval as text, likewise; None if it is not known."""
+        return None if self.low is None or self.high is None else (self._format(self.low), self._format(self.high))
+
+    @property
+    def distance(self) -> str:
+        """How far the figure is from the limit, as a share of the allowed time: `8.2 % beyond`."""
+        percent = -self.headroom * 100
+        return f"{abs(percent):.{digits_beside(percent, 0.0)}f} % {'beyond' if percent > 0 else 'below'}"
+
+    def _format(self, value: float) -> str:
+        text = format_ms(value)
+        digits = 4
+        while float(text) == self.limit != value and digits < _MOST_DIGITS:
+            text = f"{value:.{digits}g}"
+            digits += 1
+        return text
+
     def __str__(self) -> str:
         """State limit, figure and interval: `min_fps = 25: 23.1 images/s [22.6, 23.7], 8.2 % beyond`."""
         unit = "images/s" if self.key == "min_fps" else f"ms/{'img' if self.key == 'max_ms' else 'request'}"
-        interval = "" if self.low is None or self.high is None else f" [{format_ms(self.low)}, {format_ms(self.high)}]"
-        figure = f"{self.key} = {self.limit:g}: {format_ms(self.value)} {unit}{interval}"
+        shown = f"{self.key} = {self.limit:g}: {self.figure} {unit}"
+        if self.low is None or self.high is None or self.interval is None:
+            return f"{shown}, {self.distance}, with too few passes or requests for an interval"
+        shown = f"{shown} [{', '.join(self.interval)}], {self.distance}"
         if self.standing is not Standing.UNDECIDED:
-            return f"{figure}, {_describe_distance(-self.headroom)}"
-        if self.low is None or self.high is None:
-            return f"{figure}, {_describe_distance(-self.headroom)}, with too few passes or requests for an interval"
+            return shown
         best, worst = (self.high, self.low) if self.key == "min_fps" else (self.low, self.high)
-        distance = _describe_distance(-self.headroom)
-        certain = f"certain from {self._percent(best)} % beyond or {self._percent(worst)} % below"
-        return f"{figure}, {distance}, undecided: {certain}"
+        return f"{shown}, undecided: certain from {self._share(best)} % beyond or {self._share(worst)} % below"
 
-    def _percent(self, end: float) -> str:
-        """Format the distance at which a limit would be an end of the interval, as percent of the allowed time."""
+    def _share(self, end: float) -> str:
+        """Format the distance at which the limit would be an end of the interval, as percent of the allowed time."""
         ratio = end / self.value if self.key == "min_fps" else self.value / end
         return f"{abs(ratio - 1) * 100:.1f}"
-
-
-def _describe_distance(change: float) -> str:
-    return f"{abs(change) * 100:.1f} % {'beyond' if change > 0 else 'below'}"
 
 
 def describe_over(checks: Iterable[BudgetCheck]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.core.budgets import Standing, describe_over, find_tightest
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report.phrases import wrap_text
-from pytest_ddperf.text import format_ms, format_table
+from pytest_ddperf.text import format_change, format_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,9 +29,8 @@ def format_budget(cell: Result) -> str:
     check = find_tightest(cell.budgets)
     if check is None:
         return ""
-    side = "below" if check.headroom >= 0 else "beyond"
     doubt = " (undecided)" if check.standing is Standing.UNDECIDED else ""
-    return f"{check.key} = {check.limit:g}: {abs(check.headroom) * 100:.1f} % {side}{doubt}"
+    return f"{check.key} = {check.limit:g}: {check.distance}{doubt}"
 
 
 def list_checks(cells: Iterable[Result]) -> list[tuple[Result, BudgetCheck]]:
@@ -44,9 +43,9 @@ def budget_row(cell: Result, check: BudgetCheck) -> tuple[str, ...]:
     return (
         str(cell.key),
         f"{check.key} = {check.limit:g}",
-        format_ms(check.value),
-        "" if check.low is None or check.high is None else f"{format_ms(check.low)} to {format_ms(check.high)}",
-        f"{check.headroom * 100:+.1f} %",
+        check.figure,
+        "" if check.interval is None else " to ".join(check.interval),
+        format_change(check.headroom, 0.0),
         str(check.standing),
     )
 

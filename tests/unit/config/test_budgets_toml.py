@@ -24,7 +24,7 @@ def platform(folder: Path, toml: str, name: str = "tk1") -> Platform:
 
 
 def test_a_network_without_a_budget_has_no_limits(tmp_path: Path) -> None:
-    assert not platform(tmp_path, "[platforms.tk1.budgets.resnet50]\nmin_fps = 5\n").budget_of("vgg16")
+    assert platform(tmp_path, "[platforms.tk1.budgets.resnet50]\nmin_fps = 5\n").budget_of("vgg16") == Budget()
 
 
 def test_a_networks_own_limit_replaces_that_of_all_networks_key_by_key(tmp_path: Path) -> None:

@@ -70,3 +70,12 @@ def test_the_tightest_limit_is_over_before_undecided_before_the_least_headroom()
     assert find_tightest([within, tight, undecided]) is undecided
     assert find_tightest([undecided, over]) is over
     assert find_tightest([]) is None
+
+
+@every_row(
+    "value, figure, distance",
+    [(40.004, "40.004", "0.01 % beyond"), (39.998, "39.998", "0.005 % below"), (40.0, "40.0", "0.0 % below")],
+)
+def test_a_figure_near_its_limit_does_not_look_like_it(value: float, figure: str, distance: str) -> None:
+    one = BudgetCheck("max_ms", 40.0, value, 39.0, 41.0, Standing.UNDECIDED)
+    assert (one.figure, one.distance) == (figure, distance)
