@@ -17,7 +17,7 @@ for every request.
 
 The interval of a percentile has order statistics as its ends (`core.percentiles`). Requests that wait in one queue are
 slow together: the number of requests is divided by the design effect, by how much more the shares of slow requests
-differ between passes than independent requests would (Kish 1965).
+differ between passes, or between rounds, than those of independent requests would (Kish 1965).
 
 `tests/perf/gate_power.py --tables budgets` prints how often these verdicts are wrong.
 """
@@ -133,27 +133,28 @@ def _mean_variance(rounds_ms: Sequence[Sequence[float]], mean: float, count: int
 
 
 def estimate_percentile(
-    passes_ms: Sequence[Sequence[float]], percent: int, figures: int, rounds: int, last: int = MAX_ROUNDS
+    rounds_ms: Sequence[Sequence[Sequence[float]]], percent: int, figures: int, last: int = MAX_ROUNDS
 ) -> Estimate:
     """Estimate a percentile of the latency of all requests.
 
     Args:
-        passes_ms: the latencies of the requests, a list for each pass of all rounds, milliseconds.
+        rounds_ms: for each round its passes, each as the latencies of its requests, milliseconds.
         percent: 95 for the 95th percentile.
         figures: number of figures with a limit in the whole run.
-        rounds: number of rounds.
         last: the round after which the cell is decided.
 
     Raises:
         ValueError: there is no request.
     """
+    passes_ms = [one for passes in rounds_ms for one in passes]
     ordered = sorted(ms for one in passes_ms for ms in one)
     if not ordered:
         raise ValueError("a percentile needs at least one request")
-    count = len(ordered)
+    count, rounds = len(ordered), len(rounds_ms)
     value = ordered[max(1, -(-count * percent // 100)) - 1]
     level = _level(figures, rounds, last)
-    independent = int(count / _design_effect(passes_ms, value))
+    of_rounds = [[ms for one in passes for ms in one] for passes in rounds_ms]
+    independent = int(count / max(_design_effect(passes_ms, value), _design_effect(of_rounds, value)))
     ranks = compute_interval_ranks(independent, percent, (level, DOUBT))
     if ranks is None or value <= 0:
         return Estimate(value, None, None, rounds, rounds >= last)
@@ -163,9 +164,9 @@ def estimate_percentile(
     return _with_lasting(value, below, above, level, rounds=rounds, last=last)
 
 
-def _design_effect(passes_ms: Sequence[Sequence[float]], value_ms: float) -> float:
-    """Return the variance of the passes' shares of slow requests, relative to that of independent ones; 1 or more."""
-    slow = [(sum(ms >= value_ms for ms in one), len(one)) for one in passes_ms if len(one)]
+def _design_effect(groups_ms: Sequence[Sequence[float]], value_ms: float) -> float:
+    """Return the variance of the groups' shares of slow requests, relative to that of independent ones; 1 or more."""
+    slow = [(sum(ms >= value_ms for ms in one), len(one)) for one in groups_ms if len(one)]
     count = sum(size for _, size in slow)
     share = sum(number for number, _ in slow) / count
     if len(slow) < 2 or not 0 < share < 1:

@@ -63,12 +63,11 @@ def _estimate(measurement: Measurement, figure: Figure, figures: int, last: int)
     """Estimate a figure of a cell: milliseconds per image for the time, else per request."""
     if figure is Figure.TIME:
         return estimate_mean(measurement.per_image_ms(), figures, last)
-    passes_ms = [one.latencies_ms for one in measurement.load]
-    if figure is not Figure.LATENCY:
-        percent = PERCENTILE_KEYS[f"{figure}_ms"]
-        return estimate_percentile(passes_ms, percent, figures, len(measurement.rounds), last)
-    means = map(fmean, passes_ms)
-    return estimate_mean([list(islice(means, len(one.passes))) for one in measurement.rounds], figures, last)
+    passes_ms = iter([one.latencies_ms for one in measurement.load])
+    rounds_ms = [list(islice(passes_ms, len(one.passes))) for one in measurement.rounds]
+    if figure is Figure.LATENCY:
+        return estimate_mean([[fmean(each) for each in passes] for passes in rounds_ms], figures, last)
+    return estimate_percentile(rounds_ms, PERCENTILE_KEYS[f"{figure}_ms"], figures, last)
 
 
 def _check(measurement: Measurement, estimates: dict[Figure, Estimate], name: str, limit: float) -> BudgetCheck:

@@ -182,8 +182,6 @@ def test_percentiles_that_no_cell_can_have_are_a_warning(tk1: BenchProject) -> N
             ("--ddperf-concurrency=2", "--ddperf-load-requests=36"),
             ("--ddperf-load-requests=36", "368 requests", "--ddperf-load-requests=37"),
         ),
-        ("", ("--ddperf-min-fps=0",), ("--ddperf-min-fps", "above 0")),
-        ("", ("--ddperf-max-ms=fast",), ("--ddperf-max-ms", "above 0")),
     ],
 )
 def test_a_wrong_limit_is_a_usage_error(

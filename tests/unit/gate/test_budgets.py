@@ -97,14 +97,15 @@ def test_what_is_no_time_is_refused(wrong: list[list[float]]) -> None:
         estimate_mean(wrong, 1)
 
 
-def requests(*passes: int, slow: int = 0, of: int = 100) -> list[list[float]]:
-    """Passes of requests of 10 ms, some of which take 100 ms."""
-    return [[100.0] * min(slow, of) + [10.0] * (of - min(slow, of)) for _ in passes]
+def requests(*slow: int) -> list[list[list[float]]]:
+    """Rounds of five passes of 100 requests of 10 ms; for each pass, so many take 100 ms."""
+    passes = [[100.0] * count + [10.0] * (100 - count) for count in slow]
+    return [passes[first : first + 5] for first in range(0, len(passes), 5)]
 
 
 def test_a_percentile_is_a_latency_that_occurred() -> None:
     passes = [[float(ms) for ms in range(1, 101)]]
-    assert estimate_percentile(passes, 95, 1, 1).value_ms == 95.0
+    assert estimate_percentile([passes], 95, 1).value_ms == 95.0
 
 
 @every_row(
@@ -118,28 +119,27 @@ def test_a_percentile_is_a_latency_that_occurred() -> None:
     ],
 )
 def test_a_percentile_is_decided_by_its_order_statistics(slow: int, limit: float, standing: Standing) -> None:
-    assert estimate_percentile(requests(*range(15), slow=slow), 95, 20, 3).judge(limit) is standing
+    assert estimate_percentile(requests(*[slow] * 15), 95, 20).judge(limit) is standing
 
 
 def test_too_few_requests_decide_nothing() -> None:
-    found = estimate_percentile([[10.0] * 40], 95, 1, 1)
+    found = estimate_percentile([[[10.0] * 40]], 95, 1)
     assert (found.low_ms, found.judge(1e6)) == (None, Standing.UNDECIDED)
 
 
-def test_requests_that_are_slow_together_count_less() -> None:
-    spread = requests(*range(20), slow=12)
-    stall = [[100.0] * 100, [100.0] * 100, [100.0] * 40, *requests(*range(17))]
-    assert [sum(ms > 50 for one in passes for ms in one) for passes in (spread, stall)] == [240, 240]
-    assert estimate_percentile(spread, 95, 1, 4).judge(50.0) is Standing.OVER
-    assert estimate_percentile(stall, 95, 1, 4).judge(50.0) is Standing.UNDECIDED
+@every_row("stall", [(100, 100, 40, *[0] * 17), (24, 24, 24, 24, 24, *[8] * 15)])
+def test_requests_that_are_slow_in_the_same_pass_or_round_count_less(stall: tuple[int, ...]) -> None:
+    assert sum(stall) == 12 * 20
+    assert estimate_percentile(requests(*[12] * 20), 95, 1).judge(50.0) is Standing.OVER
+    assert estimate_percentile(requests(*stall), 95, 1).judge(50.0) is Standing.UNDECIDED
 
 
 def test_the_lower_end_of_a_percentile_is_wrong_as_rarely_as_stated() -> None:
     draw, red = random.Random(1), 0  # noqa: S311 - no secret
     limit = -math.log(0.05)  # the 95th percentile of the exponential distribution
     for _ in range(300):
-        passes = [[draw.expovariate(1.0) for _ in range(40)] for _ in range(15)]
-        red += estimate_percentile(passes, 95, 1, 3).judge(limit) is Standing.OVER
+        rounds_ms = [[[draw.expovariate(1.0) for _ in range(40)] for _ in range(5)] for _ in range(3)]
+        red += estimate_percentile(rounds_ms, 95, 1).judge(limit) is Standing.OVER
     assert red <= 6
 
 
