@@ -146,6 +146,11 @@ class BudgetCheck:
         return self._format(self.value)
 
     @property
+    def unit(self) -> str:
+        """The unit of the figure and the limit."""
+        return "images/s" if self.key == "min_fps" else f"ms/{'img' if self.key == 'max_ms' else 'request'}"
+
+    @property
     def interval(self) -> tuple[str, str] | None:
         """The ends of the interval as text, likewise; None if it is not known."""
         return None if self.low is None or self.high is None else (self._format(self.low), self._format(self.high))
@@ -166,8 +171,7 @@ class BudgetCheck:
 
     def __str__(self) -> str:
         """State limit, figure and interval: `min_fps = 25: 23.1 images/s [22.6, 23.7], 8.2 % beyond`."""
-        unit = "images/s" if self.key == "min_fps" else f"ms/{'img' if self.key == 'max_ms' else 'request'}"
-        shown = f"{self.key} = {self.limit:g}: {self.figure} {unit}"
+        shown = f"{self.key} = {self.limit:g}: {self.figure} {self.unit}"
         if self.low is None or self.high is None or self.interval is None:
             return f"{shown}, {self.distance}, with too few passes or requests for an interval"
         shown = f"{shown} [{', '.join(self.interval)}], {self.distance}"

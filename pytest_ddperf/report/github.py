@@ -309,11 +309,13 @@ def render_commands(results: Results, ending: Ending) -> list[str]:
 
 
 def _title(cell: Result) -> str:
-    return f"{cell.key} {cell.outcome} {format_decided(cell)}".rstrip()
+    decided = format_budget(cell) if cell.outcome is Outcome.OVER_BUDGET else format_decided(cell)
+    return f"{cell.key} {cell.outcome} {decided}".rstrip()
 
 
 def _annotation(cell: Result) -> str:
-    if cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
+    otherwise = cell.outcome is Outcome.OVER_BUDGET
+    if otherwise or cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return clip(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
     return clip(
         f"{format_ms(cell.now_ms)} ms per image now, baseline {format_ms(cell.baseline_ms)} ms per image, "

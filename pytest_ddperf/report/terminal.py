@@ -8,7 +8,7 @@ from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.budgets import describe_over
+from pytest_ddperf.core.budgets import describe_over, find_tightest
 from pytest_ddperf.core.records import AGAINST, Clock, Outcome
 from pytest_ddperf.core.results import by_cause, format_decided, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
@@ -64,6 +64,8 @@ def format_verdict(record: CellRecord) -> str:
     """Format the text that follows PASSED or FAILED in verbose output: `88.7 ms/img -1.7 %`."""
     if record.now_ms is None:
         return str(record.outcome)
+    if record.outcome is Outcome.OVER_BUDGET and (check := find_tightest(record.budgets)) is not None:
+        return f"{check.figure} {check.unit} over_budget ({check.key} = {check.limit:g}, {check.distance})"
     value = f"{format_ms(record.now_ms)} ms/img"
     if record.change is None:
         return f"{value} {record.outcome}"

@@ -160,3 +160,13 @@ def test_extra_info_has_every_limit_as_it_was_decided() -> None:
 
 def test_the_time_of_a_cell_over_its_budget_is_valid_for_services_that_track_it() -> None:
     assert "tk1-vgg16-b1" in json.loads(render_bmf(results(SLOW)))
+
+
+def test_beside_the_verdict_is_the_figure_that_was_compared_with_the_limit() -> None:
+    record = CellRecord(
+        SLOW.key, "a::b", Outcome.OVER_BUDGET, now_ms=44.0, change=0.01, tolerance=0.1, budgets=(OVER, WITHIN)
+    )
+    assert terminal.format_verdict(record) == "50.0 ms/img over_budget (max_ms = 40, 25.0 % beyond)"
+    (line,) = github.render_commands(results(SLOW), github.Ending(1))
+    assert_names(line, "tk1-vgg16-b1 over_budget max_ms = 40", "25.0 %25 beyond")
+    assert "baseline" not in line
