@@ -44,6 +44,7 @@ LINKS: Mapping[str, str] = {
     "like": " ([how](boards.md#two-boards-of-one-platform))",
     "against": ": [two servers](against.md#in-ddperftoml)",
     "knobs": ": [below](#knobs-of-one-network)",
+    "budgets": ": [below](#budgets)",
 }
 MODEL_MEANINGS: Mapping[str, str] = {
     "path": "folder of the network here, relative to this file; input size and classes are read from its files",
@@ -58,6 +59,7 @@ MODEL_MEANINGS: Mapping[str, str] = {
 VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains; "
     "or slower night by night ([creep](red-night.md#what-to-do))",
+    Outcome.OVER_BUDGET: "certainly beyond its [budget](#budgets), however it compares with its baseline",
     Outcome.OOM: "the server ran out of memory on a cell that has a baseline value",
     Outcome.CRASHED: "the server died during the cell or did not come back, or the worker that measured it died",
     Outcome.ERROR: "the cell could not be measured, its predictions are wrong, or something else ended its test",

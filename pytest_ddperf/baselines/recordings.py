@@ -434,7 +434,7 @@ def _merge(
             if key not in benchmarks:
                 unavailable.add(key)
             continue
-        entry = build_entry(record, stats=stats, recorded=moment) if record.outcome in TAKEN[mode] else None
+        entry = build_entry(record, stats=stats, recorded=moment) if record.comparison in TAKEN[mode] else None
         if entry is None:
             left_out.add(key)
             continue

@@ -141,9 +141,11 @@ def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - the value of any key
     if key == "tolerance":
         return f"{value * 100:g} %"
     if isinstance(value, dict):
-        between = "; " if key == "knobs" else ", "
-        return between.join(
-            f"{name}: {_pairs(one)}" if key == "knobs" else f"{name} = {remove_credentials(str(one))}"
+        if key == "budgets":
+            value = {name: dict(one.limits()) for name, one in value.items()}
+        of_networks = key in {"knobs", "budgets"}
+        return ("; " if of_networks else ", ").join(
+            f"{name}: {_pairs(one)}" if of_networks else f"{name} = {remove_credentials(str(one))}"
             for name, one in value.items()
         )
     if isinstance(value, tuple):

@@ -207,5 +207,5 @@ def _print_run(run: Run, catalog: Catalog) -> None:
     sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")
     broken = [f"line {number} of the run's file cannot be read and is ignored: {what}" for number, what in run.broken]
     results = gather.join_records(catalog, run.records, warnings=broken)
-    for line in terminal.run_lines(results, width=width, recorded=True):
+    for line in terminal.run_lines(results, width=width, recorded=True, budgets=True):
         sys.stdout.write("".join(text for text, _ in line) + "\n")

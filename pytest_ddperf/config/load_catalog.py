@@ -10,6 +10,7 @@ from pytest_ddperf.config.own_models import read_models
 from pytest_ddperf.config.platform_toml import find_line, read_platforms
 from pytest_ddperf.config.published_tables import read_networks, read_table
 from pytest_ddperf.config.text_files import read_text
+from pytest_ddperf.core.budgets import EVERY_NETWORK, NO_BUDGET
 from pytest_ddperf.core.catalog import Catalog
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 
@@ -80,29 +81,41 @@ def _with_models(platform: Platform, names: Catalog, tables: Iterable[Path], fil
     else:
         found = {model for path in tables for model in read_table(path, names, columns).models} or set(platform.models)
     models = tuple(sorted(found, key=names.model_order))
-    return replace(platform, columns=columns, models=models, knobs=_knobs_by_id(names, platform, file))
+    return replace(
+        platform,
+        columns=columns,
+        models=models,
+        knobs=_by_id(names, platform, "knobs", file),
+        budgets=_by_id(names, platform, "budgets", file),
+    )
 
 
 def _with_knobs_of(platform: Platform, other: Platform) -> Platform:
-    """Add the knobs of the platform that a board is like; the board's own section takes precedence."""
+    """Add the knobs and budgets of the platform that a board is like; the board's own section takes precedence."""
     models = {*other.knobs, *platform.knobs}
     knobs = {model: {**other.knobs.get(model, {}), **platform.knobs.get(model, {})} for model in models}
-    taken = platform.taken_over if not other.knobs or platform.knobs else platform.taken_over | {"knobs"}
-    return replace(platform, knobs=knobs, taken_over=taken, alike=other)
+    budgets = {
+        model: platform.budgets.get(model, NO_BUDGET).or_else(other.budgets.get(model, NO_BUDGET))
+        for model in {**other.budgets, **platform.budgets}
+    }
+    taken = {
+        key for key in ("knobs", "budgets") if platform.value_of(key) == {} != other.value_of(key)
+    } | platform.taken_over
+    return replace(platform, knobs=knobs, budgets=budgets, taken_over=frozenset(taken), alike=other)
 
 
-def _knobs_by_id(names: Catalog, platform: Platform, file: Path) -> Mapping[str, Mapping[str, Any]]:
-    """The platform's knobs of single networks, by network id."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for name, knobs in platform.knobs.items():
-        where = f"platforms.{platform.id}.knobs"
+def _by_id(names: Catalog, platform: Platform, key: str, file: Path) -> Mapping[str, Any]:
+    """The platform's values of single networks, by network id: its `knobs` or `budgets`."""
+    found: dict[str, Any] = {}
+    for name, values in platform.value_of(key).items():
+        where = f"platforms.{platform.id}.{key}"
         try:
-            model = names.model(name).id
+            model = name if (key, name) == ("budgets", EVERY_NETWORK) else names.model(name).id
         except ConfigurationError as error:
-            raise _wrong_network(file, ("platforms", platform.id, "knobs", name), str(error)) from error
+            raise _wrong_network(file, ("platforms", platform.id, key, name), str(error)) from error
         if model in found:
             raise BaselineFileError(file, None, f"network {model} twice under {where}", "each network once")
-        found[model] = knobs
+        found[model] = values
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ddperf.core.limits import (
     BATCH_SIZES,
+    BUDGET,
     CLIENTS,
     COUNT,
     INDEX,
@@ -158,6 +159,10 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                non_empty("history, recorded, report, a file, or auto"), "auto", "KIND|PATH"),
         Option("tolerance", "slowdown that still passes, such as 10%%; default: the platform's", TOLERANCE, None,
                "SHARE"),
+        Option("min-fps", "fail cells that are certainly below N images per second; default: budgets in ddperf.toml",
+               BUDGET, None, "N"),
+        Option("max-ms", "fail cells that certainly take more than MS milliseconds per image; default: budgets in "
+               "ddperf.toml", BUDGET, None, "MS"),
         Option("require-baseline", "fail cells that have no baseline", SWITCH, False),
         Option("update-baselines", "record this run as the baseline; accepted: regressed and unstable cells keep "
                "their old values; all: they are also recorded, and pass; default: accepted",

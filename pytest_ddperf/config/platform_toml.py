@@ -10,8 +10,9 @@ import msgspec
 
 from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.config.text_files import read_text
+from pytest_ddperf.core.budgets import BUDGET_KEYS, EVERY_NETWORK, Budget
 from pytest_ddperf.core.catalog import Catalog, find_closest
-from pytest_ddperf.core.limits import ValueType, non_empty
+from pytest_ddperf.core.limits import BUDGET, ValueType, non_empty
 from pytest_ddperf.core.platform import OWN_KEYS, PLATFORM_KEYS, Platform
 from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
 from pytest_ddperf.deepdetect.url import Address
@@ -30,7 +31,7 @@ _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r"\$\.([A-Za-z0-9_]+)")
 _TABLE = re.compile(r"\s*\[\s*(?P<table>[^\[\]]+)\]")
-_KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.\"' -]+?)\s*=")
+_KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.*\"' -]+?)\s*=")
 _PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s.]+")
 _EXPECTED = "[platforms.<id>] tables, or [models.<id>] tables"
 
@@ -39,6 +40,7 @@ _HINTS: dict[str, Any] = {
     **get_type_hints(ServiceParameters),
     "like": str,
     "knobs": dict[str, Any],
+    "budgets": dict[str, Any],
     "against": dict[str, Any],
     "tolerance": float | str,
     "before": str | list[str | list[str]],
@@ -60,6 +62,11 @@ PlatformEntry = _struct("PlatformEntry", PLATFORM_KEYS)
 
 _NetworkEntry = _struct("_NetworkEntry", [name for name, one in PARAMETERS.items() if one.of_network])
 """The keys allowed under [platforms.<id>.knobs.<model>]."""
+
+_BudgetEntry = msgspec.defstruct(
+    "_BudgetEntry", [(key, float | None, None) for key in BUDGET_KEYS], forbid_unknown_fields=True
+)
+"""The keys allowed under [platforms.<id>.budgets.<model>]."""
 
 _REFERENCE_KEYS = (
     "url",
@@ -114,8 +121,8 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
         given = decode_entry(where, values, PlatformEntry, TYPES)
         if "batch_sizes" in given and not 0 < len(values["batch_sizes"]) == len(given["batch_sizes"]):
             raise where.error("batch_sizes", f"batch_sizes = {values['batch_sizes']}", "batch sizes, each once")
-        if "knobs" in given:
-            given["knobs"] = {model: _read_knobs(where, model, own) for model, own in given["knobs"].items()}
+        for key in given.keys() & _OF_NETWORKS.keys():
+            given[key] = {model: _OF_NETWORKS[key](where, model, own) for model, own in given[key].items()}
         given |= {"against": _read_reference(where, given["against"])} if "against" in given else {}
         if (like := given.pop("like", None)) is not None:
             boards[platform_id] = like
@@ -159,7 +166,7 @@ def _liked(
 
 
 def _another_board(platform: Platform, other: Platform, packaged: Platform | None) -> Platform:
-    """Fill in the values that a platform's section omits from another platform; `knobs` are merged later by network.
+    """Fill in the values that a platform's section omits from another platform; `knobs` and `budgets` are merged later.
 
     Args:
         platform: the platform as described by its section.
@@ -167,7 +174,9 @@ def _another_board(platform: Platform, other: Platform, packaged: Platform | Non
         packaged: `other` as described by the package; used for keys of a single board, which the project may override.
     """
     own, plain = platform.overridden, Platform(id="", title="")
-    keys = [key for key in PLATFORM_KEYS if key not in {"like", "title", "report", "knobs"} and key not in own]
+    keys = [
+        key for key in PLATFORM_KEYS if key not in {"like", "title", "report", "knobs", "budgets"} and key not in own
+    ]
     values = {key: ((packaged or plain) if key in _OF_ONE_BOARD else other).value_of(key) for key in keys}
     if "title" not in own:
         values["title"] = f"{other.title} ({platform.id})"
@@ -198,7 +207,7 @@ class Where:
     def what(self) -> str:
         """Name of the table for messages: `platform tk1`, `platforms.tk1.knobs.resnet50`."""
         if len(self.table) > 2:
-            return ".".join(f'"{part}"' if "." in part else part for part in self.table)
+            return ".".join(f'"{part}"' if "." in part or part == EVERY_NETWORK else part for part in self.table)
         return f"{self.table[0].removesuffix('s')} {self.table[1]}"
 
     def error(self, key: str | None, found: str, expected: str) -> BaselineFileError:
@@ -280,6 +289,22 @@ def _read_knobs(where: Where, model: str, values: object) -> dict[str, Any]:
     """Return the values for one network on a platform."""
     own = Where(where.path, where.text, (*where.table, "knobs", model))
     return decode_entry(own, values, _NetworkEntry, TYPES)
+
+
+def _read_budget(where: Where, model: str, values: object) -> Budget:
+    """Return the limits of one network on a platform, or of all networks."""
+    table = (*where.table, "budgets")
+    if model in BUDGET_KEYS:
+        expected = f'"{EVERY_NETWORK}" = {{ {model} = {values} }}, or a network\'s id instead of the *'
+        raise Where(where.path, where.text, table).error(
+            model, f"{model} under [{'.'.join(table)}] names no network", expected
+        )
+    own = Where(where.path, where.text, (*table, model))
+    return Budget(**decode_entry(own, values, _BudgetEntry, dict.fromkeys(BUDGET_KEYS, BUDGET)))
+
+
+_OF_NETWORKS = {"knobs": _read_knobs, "budgets": _read_budget}
+"""The keys that contain a table for each network, with the functions that read it."""
 
 
 def _read_reference(where: Where, values: object) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pytest_ddperf.config.credentials import build_authorization
 from pytest_ddperf.config.local_paths import local_path, server_path
 from pytest_ddperf.config.options import BY_NAME, IN_FILE, SELF
 from pytest_ddperf.config.server_options import ServerOptions
+from pytest_ddperf.core.budgets import NO_BUDGET, Budget
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.scenarios import list_scenario_ids
 from pytest_ddperf.core.service_parameters import AUTO, PARAMETERS, ServiceParameters
@@ -160,6 +161,29 @@ class Settings:
     def tolerance(self, platform: str) -> float:
         """The relative tolerance of a platform's gate."""
         return cast("float", self.value("tolerance", platform))
+
+    def budget(self, platform: str, model: str, marked: Budget = NO_BUDGET) -> Budget:
+        """The absolute limits of a network on a platform.
+
+        Args:
+            platform: id of the platform.
+            model: id of the network.
+            marked: the limits of a test's marker. The command line and the environment take precedence over them,
+                and they take precedence over ddperf.toml and the ini file.
+        """
+        given = {name: said for name in ("min-fps", "max-ms") if (said := self.given.get(name)) is not None}
+        first, last = (
+            Budget(
+                **{
+                    name.replace("-", "_"): said.value
+                    for name, said in given.items()
+                    if (said.origin > Origin.PROJECT) is is_first
+                }
+            )
+            for is_first in (True, False)
+        )
+        of_file = self.catalog.platform(platform).budget_of(model)
+        return first.or_else(marked).or_else(of_file).or_else(last)
 
     def models(self, platform: str) -> tuple[str, ...]:
         """Ids of the networks to measure on a platform."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, NamedTuple
 
 from pytest_ddperf.core.board_address import BoardAddress
+from pytest_ddperf.core.budgets import EVERY_NETWORK, NO_BUDGET, Budget
 from pytest_ddperf.core.limits import INDEX, LARGEST, SWITCH, TIME_LIMIT, WAIT, ValueType, non_empty, number, require
 from pytest_ddperf.core.networks import NETWORK_IDS, OTHER_NETWORKS, UNVERSIONED
 from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
@@ -70,6 +71,7 @@ class Platform:
         id: as in node ids and baselines.
         alike: the platform named by the key `like`, of which this is another board: its published table applies.
         parameters: parameters of its services; each is a key.
+        budgets: the budgets of single networks by id, and under "*" of all networks.
         models: the networks of its published table, in catalogue order; the report's 13 if it has no table.
         overridden: the keys set by the project's ddperf.toml.
         taken_over: the keys whose values come from the platform `alike`.
@@ -84,6 +86,7 @@ class Platform:
     parameters: ServiceParameters = field(default_factory=ServiceParameters)
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     tolerance: float = 0.1
+    budgets: Mapping[str, Budget] = field(default_factory=dict, hash=False)
     # fmt: off
     peak_gflops: float | None = _key("peak performance of the hardware, GFLOPS; for reports", _ABOVE_0)
     cores: int | None = _key("number of cores of the hardware (CUDA cores on NVIDIA's); for reports", _ABOVE_0)
@@ -137,6 +140,11 @@ class Platform:
         """The networks that run by default: those of its table whose identity is known."""
         return tuple(model for model in _RUN_BY_DEFAULT if model in self.models)
 
+    def budget_of(self, model: str) -> Budget:
+        """The budget of a network: each limit is its own, else that of all networks."""
+        own, of_all = (self.budgets.get(name, NO_BUDGET) for name in (model, EVERY_NETWORK))
+        return own.or_else(of_all)
+
     def reading_error_of(self, value_ms: float) -> float:
         """Maximum reading error of the published `value_ms` (milliseconds per image), in milliseconds."""
         return value_ms * self.reading_error_percent / 100 + self.reading_error_ms
@@ -165,6 +173,7 @@ OWN_KEYS: Final[Mapping[str, Key]] = {
         _ANYTHING,
     ),
     "knobs": Key("settings of single networks, one table each", _ANYTHING),
+    "budgets": Key('limits of single networks, one table each, and of all under "*"', _ANYTHING),
     "against": Key("the reference of `--ddperf-against`: a table of the keys that differ there", _ANYTHING),
     **{one.name: one.metadata["key"] for one in fields(Platform) if one.metadata},
 }

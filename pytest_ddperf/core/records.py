@@ -9,6 +9,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_ddperf.core.budgets import BudgetCheck  # noqa: TC001 - the same
 from pytest_ddperf.core.telemetry import Telemetry  # noqa: TC001 - msgspec reads the annotations
 from pytest_ddperf.text import format_change
 
@@ -38,6 +39,7 @@ class Outcome(StrEnum):
     OK = "ok"
     IMPROVED = "improved"
     REGRESSED = "regressed"
+    OVER_BUDGET = "over_budget"
     NEW = "new"
     UNAVAILABLE = "unavailable"
     OOM = "oom"
@@ -50,7 +52,15 @@ class Outcome(StrEnum):
 
 
 FAILING = frozenset(
-    {Outcome.REGRESSED, Outcome.OOM, Outcome.CRASHED, Outcome.ERROR, Outcome.INVALID, Outcome.NOT_CONFIRMED}
+    {
+        Outcome.REGRESSED,
+        Outcome.OVER_BUDGET,
+        Outcome.OOM,
+        Outcome.CRASHED,
+        Outcome.ERROR,
+        Outcome.INVALID,
+        Outcome.NOT_CONFIRMED,
+    }
 )
 """The outcomes that fail their test."""
 
@@ -464,6 +474,8 @@ class CellRecord:
         platform_shifted: whether the cell is slower because the whole platform is.
         creep: since when the cell has become slower night by night, if it is red for that; else None.
         since: between which nights a regressed cell became slower; None without a history.
+        budgets: each limit of its budget, with what was decided; empty without a budget, or if nothing was measured.
+        compared: the verdict of the comparison with the baseline, if the cell is `over_budget`; else None.
     """
 
     key: CellKey
@@ -488,6 +500,13 @@ class CellRecord:
     creep: Creep | None = None
     since: Since | None = None
     interval: tuple[float, float] | None = None
+    budgets: tuple[BudgetCheck, ...] = ()
+    compared: Outcome | None = None
+
+    @property
+    def comparison(self) -> Outcome:
+        """The verdict of the comparison with the baseline, whatever the budget decided."""
+        return self.compared or self.outcome
 
     @property
     def pairs(self) -> int:

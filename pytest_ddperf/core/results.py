@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from pytest_ddperf.core.budgets import BudgetCheck
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.load_summary import LoadSummary
     from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts, Since
 
 SEVERITY = (
     Outcome.REGRESSED,
+    Outcome.OVER_BUDGET,
     Outcome.OOM,
     Outcome.CRASHED,
     Outcome.ERROR,
@@ -92,6 +94,7 @@ class Result:
         pairs: number of pairs measured; 0 for a cell that was not measured in pairs.
         seed: seed of the order within the pairs; None for a cell that was not measured in pairs.
         since: `CellRecord.since` of its record.
+        budgets: `CellRecord.budgets` of its record.
     """
 
     key: CellKey
@@ -124,6 +127,7 @@ class Result:
     interval: tuple[float, float] | None = None
     pairs: int = 0
     seed: int | None = None
+    budgets: tuple[BudgetCheck, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -408,6 +412,7 @@ def join_cell(
         pairs=record.pairs,
         seed=None if measurement is None or measurement.against is None else measurement.against.seed,
         since=record.since,
+        budgets=record.budgets,
     )
 
 

@@ -68,13 +68,16 @@ class Scenario:
             return "1 client" if self.clients == 1 else f"{self.clients} clients at once"
         return f"{format_rate(self.rate or 0.0)} request{'' if self.rate == 1 else 's'} per second"
 
-    def requests(self, asked: int | None) -> int:
+    def requests(self, asked: int | None, needed: int = 0, passes: int = 1) -> int:
         """Number of requests in a pass: per client, or in total at a given rate.
 
         Args:
             asked: the number set by the user; None for the default.
+            needed: least number of requests of a round; it raises the default.
+            passes: number of passes in a round.
         """
-        return asked or (REQUESTS_AT_A_RATE if self.clients is None else REQUESTS_A_CLIENT)
+        default = REQUESTS_AT_A_RATE if self.clients is None else REQUESTS_A_CLIENT
+        return asked or max(default, -(-needed // (passes * (self.clients or 1))))
 
 
 def format_rate(rate: float) -> str:

@@ -133,7 +133,7 @@ def judge_pairs(
     estimate = math.fsum(one.estimate for one in rounds) / count
     looks = _looks(max_pairs)
     last = looks[-1]
-    levels = _levels(-math.expm1(math.log1p(-FALSE_ALARM) / (1 + len(others))), looks)
+    levels = look_levels(-math.expm1(math.log1p(-FALSE_ALARM) / (1 + len(others))), looks)
     variance, degrees = _round_variance(rounds, others)
     interval = (rounds[0].low, rounds[0].high) if count == 1 else None
     certain, resolution = False, None
@@ -181,7 +181,7 @@ def _round_variance(rounds: Sequence[PairedRound], others: Collection[Sequence[P
 
 
 @functools.lru_cache(maxsize=1024)
-def _levels(alpha: float, looks: tuple[int, ...]) -> tuple[float, ...]:
+def look_levels(alpha: float, looks: tuple[int, ...]) -> tuple[float, ...]:
     """Return the one-sided level of each look, so that all of them together have the level `alpha`.
 
     Spending function of Lan and DeMets (1983, Biometrika 70:659) that is close to O'Brien and Fleming's boundary:

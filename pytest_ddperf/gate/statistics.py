@@ -25,7 +25,6 @@ EPSILON = 1e-9
 FASTEST = 0.6
 """Share of a round's passes that counts, the fastest ones: 3 of 5."""
 
-_FIVE_PERCENT = _NORMAL.inv_cdf(0.95)
 _LARGEST = (0.0, 0.564, 0.846, 1.029, 1.163, 1.267)  # expected largest of 1 to 6 standard normal draws
 _SLOWEST_DROPPED = (1.0, 0.68, 0.39, 0.28, 0.215, 0.176)
 _CLIP = 2.5
@@ -192,20 +191,21 @@ def student(z: float, degrees: float) -> float:
     return math.copysign(math.sqrt(degrees * math.expm1(scaled * scaled / degrees)), z)
 
 
-def is_larger(variance: float, degrees: float, other: float, other_degrees: float) -> bool:
-    """Whether a variance is significantly larger than another one: an F test at 5 % (Paulson 1942).
+def is_larger(variance: float, degrees: float, other: float, other_degrees: float, chance: float = 0.05) -> bool:
+    """Whether a variance is significantly larger than another one: an F test (Paulson 1942).
 
     Args:
         variance: the variance.
         degrees: its degrees of freedom.
         other: the other variance.
         other_degrees: its degrees of freedom.
+        chance: level of the test.
     """
     if variance <= other:
         return False
     ratio = math.cbrt(variance / max(other, EPSILON**2))
     first, second = 2 / (9 * degrees), 2 / (9 * other_degrees)
-    return (1 - second) * ratio - (1 - first) > _FIVE_PERCENT * math.sqrt(second * ratio * ratio + first)
+    return (1 - second) * ratio - (1 - first) > _NORMAL.inv_cdf(1 - chance) * math.sqrt(second * ratio * ratio + first)
 
 
 @dataclass(frozen=True, slots=True)

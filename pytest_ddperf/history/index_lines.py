@@ -66,6 +66,7 @@ class _Line(msgspec.Struct, gc=False):
     measurement: _Measurement | None = None
     baseline_ms: float | None = None
     limit: float | None = None
+    compared: Outcome | None = None
 
 
 class IndexedRun(msgspec.Struct, frozen=True):
@@ -181,17 +182,17 @@ def summarize_file(path: Path) -> tuple[object, object]:
 
 def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool) -> IndexedCell:
     """Return what the index stores of a cell. `conditions` has the position of each of the night's, and is extended."""
-    measurement, baseline = line.measurement, line.baseline
+    measurement, baseline, comparison = line.measurement, line.baseline, line.compared or line.outcome
     cell = (
         line.outcome,
-        accepted and line.outcome in ACCEPTED,
+        accepted and comparison in ACCEPTED,
         line.now_ms if line.now_ms and line.outcome not in NO_TIME else None,
         line.change,
         line.tolerance,
         line.baseline_ms if baseline is None or line.baseline_ms is not None else baseline.value_ms,
         "" if baseline is None else baseline.kind,
     )
-    if measurement is None or line.outcome not in _JUDGED or measurement.invalid or measurement.key != line.key:
+    if measurement is None or comparison not in _JUDGED or measurement.invalid or measurement.key != line.key:
         return IndexedCell(*cell, limit=line.limit)
     if baseline is not None and baseline.kind == AGAINST:  # measured in pairs, never a night
         return IndexedCell(*cell, limit=line.limit)

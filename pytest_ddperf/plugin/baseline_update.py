@@ -53,7 +53,7 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
             continue
         left = [record for record in measured if record.key in update.left_out]
         kept = f"; {len(left)} unchanged" if left else ""
-        taken = sum(record.outcome in TAKEN["all"] for record in left)
+        taken = sum(record.comparison in TAKEN["all"] for record in left)
         if taken and mode != "all":
             which = f"{taken} of them" if taken < len(left) else "it" if taken == 1 else "them"
             kept += f", --ddperf-update-baselines=all also records {which}"

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_ddperf.core.budgets import describe_over
 from pytest_ddperf.core.records import FAILING, CellRecord, Measurement, Outcome
 from pytest_ddperf.errors import DdperfError, ServiceNotFoundError
 from pytest_ddperf.plugin import rerun_command
 from pytest_ddperf.plugin.collection import get_cell, warn
 from pytest_ddperf.plugin.failure_summary import CellFailed
 from pytest_ddperf.plugin.platform_option import ALIAS_KEY
-from pytest_ddperf.report.terminal import describe_regression
+from pytest_ddperf.report.terminal import describe_over_budget, describe_regression
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_ddperf.core.records import CellKey
+    from pytest_ddperf.core.records import Baseline, CellKey
     from pytest_ddperf.plugin.fixture import Bench
     from pytest_ddperf.plugin.session import BenchSession
 
@@ -82,7 +83,7 @@ def run_cell(
             else run.records.record_failure(cell.key, item.nodeid, failed, attempts.measured)
         )
     elif cell.measurement is not None:
-        record = run.records.judge(cell.measurement, item.nodeid)
+        record = run.records.judge(cell.measurement, item.nodeid, cell.budget, bench.cells.limited_figures)
         if failed is not None:  # its measurement still counts
             attempts.failed_by_test, record = True, settle_undecided(record, failed)
         elif record.outcome is Outcome.NEW and record.baseline is None and bench.settings.value("require-baseline"):
@@ -118,12 +119,21 @@ def raise_for(bench: BenchSession, item: pytest.Item, record: CellRecord | None,
     if record.outcome is Outcome.UNSTABLE:
         warn(item, f"{record.key} is unstable: {record.reason}")
     elif record.outcome is Outcome.REGRESSED and record.baseline is not None:
-        if bench.settings.value("update-baselines") != "all":
-            raise CellFailed(describe_regression(record, record.baseline, _again(bench, record)))
+        _raise_for_slower(bench, record, record.baseline)
+    elif record.outcome is Outcome.OVER_BUDGET:
+        raise CellFailed(describe_over_budget(record, _again(bench, record)))
     elif record.outcome in FAILING:
         raise CellFailed(record.reason)
     elif record.outcome is Outcome.NEW and record.cause:
         raise CellFailed(f"{record.key} has {record.cause}")
+
+
+def _raise_for_slower(bench: BenchSession, record: CellRecord, baseline: Baseline) -> None:
+    """Fail a regressed cell, unless it is recorded as the new baseline and within its budget."""
+    if bench.settings.value("update-baselines") != "all":
+        raise CellFailed(describe_regression(record, baseline, _again(bench, record)))
+    if over := describe_over(record.budgets):  # a slower baseline does not change what the application requires
+        raise CellFailed(f"{record.key} is {over}.")
 
 
 def _again(bench: BenchSession, record: CellRecord) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_ddperf.config.options import BY_NAME, FIXTURE
+from pytest_ddperf.core.budgets import BUDGET_KEYS, PERCENTILE_KEYS, Budget
 from pytest_ddperf.core.catalog import build_matrix
+from pytest_ddperf.core.limits import BUDGET
 from pytest_ddperf.core.records import CellKey
-from pytest_ddperf.core.scenarios import list_scenario_ids
+from pytest_ddperf.core.scenarios import Scenario, list_scenario_ids
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.measure.gc_pause import collect_rarely
 
@@ -31,7 +33,7 @@ class RefusedError(pytest.Collector.CollectError):
 
 
 MARKER = "ddperf"
-MARKER_KEYS = ("models", "batch_sizes", "platforms", "concurrency", "rate")
+MARKER_KEYS = ("models", "batch_sizes", "platforms", "concurrency", "rate", *BUDGET_KEYS)
 
 
 def get_cell(item: pytest.Item) -> CellKey | None:
@@ -53,6 +55,7 @@ def parametrise(metafunc: pytest.Metafunc, bench: BenchSession) -> None:
         bench.config.add_cleanup(collect_rarely())
     try:
         cells = select_cells(bench.settings, read_restrictions(metafunc.definition))
+        check_budgets(bench.settings, cells, metafunc.definition)
     except ConfigurationError as error:
         raise RefusedError(f"ddperf: {error}") from None
     if not cells:
@@ -63,7 +66,7 @@ def parametrise(metafunc: pytest.Metafunc, bench: BenchSession) -> None:
 
 
 def read_restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
-    """Return the restrictions from the markers of a test; the nearest marker with a key wins.
+    """Return the restrictions from the markers of a test, without budgets; the nearest marker with a key wins.
 
     Raises:
         ConfigurationError: a key of the marker is unknown, its value is not a list, or a name is not a string.
@@ -77,6 +80,8 @@ def read_restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
                 f"{', '.join(unknown) or 'positional ones'}."
             )
         for key, value in marker.kwargs.items():
+            if key in BUDGET_KEYS:
+                continue
             if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
                 raise ConfigurationError(
                     f"{node.nodeid}: @pytest.mark.{MARKER}({key}=...) takes a list, such as [{value!r}], not {value!r}."
@@ -85,6 +90,59 @@ def read_restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
             if key in {"models", "platforms"} and not all(isinstance(name, str) for name in found[key]):
                 raise ConfigurationError(f"{node.nodeid}: @pytest.mark.{MARKER}({key}=...) takes names, not {value!r}.")
     return found
+
+
+def read_budget(node: pytest.Item) -> Budget:
+    """Return the limits from the markers of a test; the nearest marker with a key wins.
+
+    Raises:
+        ConfigurationError: a limit is not a number above 0.
+    """
+    found: dict[str, float] = {}
+    for marker in node.iter_markers(MARKER):
+        for key in BUDGET_KEYS & marker.kwargs.keys():
+            value = marker.kwargs[key]
+            try:
+                limit = BUDGET.convert(value if isinstance(value, (int, float)) and value is not True else 0)
+            except ValueError as error:
+                message = f"{node.nodeid}: @pytest.mark.{MARKER}({key}={value!r}): expected {error}."
+                raise ConfigurationError(message) from None
+            found.setdefault(key, limit)
+    return Budget(**found)
+
+
+def check_budgets(settings: Settings, cells: Iterable[CellKey], node: pytest.Item) -> None:
+    """Check the budgets of a test's cells before anything is measured.
+
+    Raises:
+        ConfigurationError: a limit of the marker is not a number above 0 or applies to none of the cells, or
+            --ddperf-load-requests is too small for the limit of a percentile.
+    """
+    marked, cells = read_budget(node), list(cells)
+    for name, value in marked.limits():
+        in_pairs = any(settings.reference_url(key.platform) for key in cells)
+        if cells and not in_pairs and not any(getattr(marked.of_cell(key), name) for key in cells):
+            needs = (
+                "under load, and the test has no such cell; add concurrency=[N] or rate=[R] to the marker, or "
+                "--ddperf-concurrency=N"
+                if name in PERCENTILE_KEYS
+                else "if the rate of the requests is not given; use max_latency_ms, p95_ms or p99_ms"
+            )
+            raise ConfigurationError(f"{node.nodeid}: @pytest.mark.{MARKER}({name}={value:g}) applies only {needs}.")
+    passes = settings.value("npasses")
+    for key in cells:
+        asked, scenario = settings.value("load-requests", key.platform), Scenario.parse(key.scenario)
+        if asked is None or scenario is None:
+            continue
+        needed = settings.budget(key.platform, key.model, marked).requests_needed
+        if needed and asked * passes * (scenario.clients or 1) < needed:
+            enough = -(-needed // (passes * (scenario.clients or 1)))
+            of_each = "" if scenario.clients is None else " of each client"
+            raise ConfigurationError(
+                f"--ddperf-load-requests={asked} is too small for the budget of {key}: its highest percentile needs "
+                f"{needed} requests in a round of {passes} passes. Expected --ddperf-load-requests={enough} or more"
+                f"{of_each}, or no such option."
+            )
 
 
 def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> list[CellKey]:

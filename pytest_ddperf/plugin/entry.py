@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.plugin.fixture import Bench
 
 MARKER_HELP = (
-    "ddperf(models=None, batch_sizes=None, platforms=None, concurrency=None, rate=None): restrict a test that uses the "
-    "`ddperf` fixture to these networks, batch sizes and platforms, or measure it only under these loads."
+    "ddperf(models=None, batch_sizes=None, platforms=None, concurrency=None, rate=None, max_ms=None, min_fps=None, "
+    "max_latency_ms=None, p95_ms=None, p99_ms=None): restrict a test that uses the `ddperf` fixture to these networks, "
+    "batch sizes and platforms, measure it only under these loads, or limit its times."
 )
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.plugin.cell_run import attempts_of
+from pytest_ddperf.plugin.collection import read_budget
 from pytest_ddperf.plugin.progress_line import show_progress_line
 from pytest_ddperf.plugin.session import SESSION_KEY
 
 if TYPE_CHECKING:
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.records import Measurement
     from pytest_ddperf.plugin.cell_run import Attempts
     from pytest_ddperf.plugin.session import BenchSession
@@ -24,10 +26,12 @@ class Bench:
         key: the cell.
         attempts: the attempts of the test; a measurement is added to those of earlier attempts.
         session: the session of the pytest process.
+        budget: the limits of the cell.
     """
 
-    def __init__(self, key: CellKey, attempts: Attempts, session: BenchSession) -> None:
+    def __init__(self, key: CellKey, attempts: Attempts, session: BenchSession, budget: Budget) -> None:
         self.key = key
+        self.budget = budget
         self.measurement: Measurement | None = None
         self.predicted = False
         self._attempts = attempts
@@ -63,7 +67,7 @@ class Bench:
             self.predicted = True
             return None
         with show_progress_line(self._session.config, self.key) as show:
-            self.measurement = run.measure(self.key, show, self._attempts.measured)
+            self.measurement = run.measure(self.key, show, self._attempts.measured, self.budget)
         self._attempts.measured = self.measurement
         return self.measurement
 
@@ -85,4 +89,5 @@ def create_bench(request: pytest.FixtureRequest) -> Bench:
         reason = f"the baseline of {key.platform} marks the cell x, not measurable there"
         attempts.record = CellRecord(key, request.node.nodeid, Outcome.UNAVAILABLE, f"{reason} ({marked.source})")
         pytest.skip(f"{reason}; --ddperf-run-unavailable runs it all the same")
-    return Bench(key, attempts, session)
+    budget = session.settings.budget(key.platform, key.model, read_budget(request.node))
+    return Bench(key, attempts, session, budget)

@@ -59,6 +59,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     bench = config.stash[SESSION_KEY]
     gated = [(item, key) for item in session.items if (key := collection.get_cell(item)) is not None]
     bench.cells.collected = [key for _, key in gated]
+    bench.cells.limited_figures = sum(
+        bench.settings.budget(key.platform, key.model, collection.read_budget(item)).count_figures(key)
+        for item, key in gated
+    )
     if bench.is_worker and gated:  # must arrive before the collection that xdist sends
         marked = {item.nodeid: (key.platform, key.model, key.batch_size, key.scenario) for item, key in gated}
         send_to_controller(config, "cells", marked)

@@ -19,6 +19,7 @@ from pytest_ddperf.servers.services import check_parameters
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.plugin.session import BenchSession
@@ -52,12 +53,28 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
             f"{' and '.join(names)} use the same server, {server}; they are measured one after the other."
             for server, names in settings.shared_servers().items()
         ]
+        bench.warnings += list_unchecked_percentiles(settings, cells)
         if makes_reports(settings):  # now, so that what this run writes is not read back
             bench.trends, problems = load_trends(settings.storage_dir, settings.platforms, least=1)
             bench.warnings += problems
         _check_servers(bench, cells, opens=opens)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
+
+
+def list_unchecked_percentiles(settings: Settings, cells: Sequence[CellKey]) -> list[str]:
+    """Warn of each platform of which ddperf.toml limits percentiles, but no cell is measured under load."""
+    limited = {
+        key.platform
+        for key in cells
+        if settings.reference_url(key.platform) is None  # pairs are of single requests
+        and settings.budget(key.platform, key.model).requests_needed
+    }
+    return [
+        f"The budgets of {platform} limit percentiles, which are not checked, because no cell is measured under load; "
+        "add --ddperf-concurrency=N or --ddperf-rate=R."
+        for platform in sorted(limited - {key.platform for key in cells if key.scenario})
+    ]
 
 
 def _check_servers(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -> None:

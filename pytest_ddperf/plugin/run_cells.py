@@ -24,12 +24,14 @@ class RunCells:
         records: the newest record of each test, by node id.
         collected: the cells of the collected tests.
         deselected: the number of deselected cells.
+        limited_figures: the number of figures of these cells with a limit.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.records: dict[str, CellRecord] = {}
         self.collected: Sequence[CellKey] = ()
         self.deselected = 0
+        self.limited_figures = 0
         self._config = config
 
     @property

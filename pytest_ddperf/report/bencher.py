@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.results import Result, Results
 
-_UNSOUND = (FAILING - {Outcome.REGRESSED}) | {Outcome.REMEASURE, Outcome.UNAVAILABLE}
+_UNSOUND = (FAILING - {Outcome.REGRESSED, Outcome.OVER_BUDGET}) | {Outcome.REMEASURE, Outcome.UNAVAILABLE}
 """Verdicts without a valid value to track."""
 
 _NS_PER_MS = 1e6

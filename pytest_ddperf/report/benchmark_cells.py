@@ -20,6 +20,7 @@ from pytest_ddperf.baselines.recordings import (
     round_to_seven_digits,
     unavailable_cells,
 )
+from pytest_ddperf.core.budgets import BudgetCheck  # noqa: TC001 - the same
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
 from pytest_ddperf.core.records import AGAINST, CellKey, Conditions, Creep, Outcome, ServerFacts, Since
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
@@ -63,6 +64,7 @@ class _ExtraInfo(msgspec.Struct):
     server: ServerFacts | None = None
     load: LoadSummary | None = None
     against: _Pairs | None = None
+    budgets: tuple[BudgetCheck, ...] = ()
 
 
 class _Stats(msgspec.Struct):
@@ -132,6 +134,7 @@ def _result(one: _Benchmark) -> Result:
         pairs=0 if info.against is None else info.against.pairs,
         seed=None if info.against is None else info.against.seed,
         since=info.since,
+        budgets=info.budgets,
     )
 
 

@@ -79,6 +79,7 @@ def build_judged_info(cell: Result) -> dict[str, Any]:
         **({"platform_shifted": True} if cell.platform_shifted else {}),
         **({} if cell.creep is None else {"creep": msgspec.to_builtins(cell.creep)}),
         **({} if cell.since is None else {"since": msgspec.to_builtins(cell.since)}),
+        **({"budgets": msgspec.to_builtins(cell.budgets)} if cell.budgets else {}),
         "baseline_ms_per_image": cell.baseline_ms,
         "baseline_source": cell.baseline_source or None,
         **({} if cell.seed is None else {"against": _describe_pairs(cell)}),

@@ -38,10 +38,12 @@ def render_comment(results: Results) -> str:
     head = f"{_marker(results)}\n### Inference speed\n\n{summarise(results)}\n\n{causes}"
     section = f"\n<details>\n<summary>{_summary(rest, also=bool(look))}</summary>\n\n"
     tail = f"\n{''.join(runs)}{github.render_tail(results, _ROOM_FOR_TAIL)}\n</details>\n"
-    first, second = github.render_table_head(), github.render_table_head(reasons=False)
+    with_budgets = any(cell.budgets for cell in cells)
+    first = github.render_table_head(with_budgets=with_budgets)
+    second = github.render_table_head(reasons=False, with_budgets=with_budgets)
     frame = [head, first, github.render_omitted(cells, _OMITTED), section, second, tail]
-    rows = [github.render_row(cell, _ENDING, explained) for cell in look]
-    rows += [github.render_row(cell, _ENDING, None) for cell in rest]
+    rows = [github.render_row(cell, _ENDING, explained, with_budgets=with_budgets) for cell in look]
+    rows += [github.render_row(cell, _ENDING, None, with_budgets=with_budgets) for cell in rest]
     count = len(github.select_fitting(rows, LIMIT - len("".join(frame).encode())))
     shown, others = rows[: len(look)][:count], rows[len(look) : count]
     return "".join(
@@ -65,7 +67,8 @@ def summarise(results: Results) -> str:
     cells = results.judged
     missing = f"; {phrases.format_not_measured(results.not_measured)}" if results.not_measured else ""
     stopped = "; the run was interrupted" if any(not run.complete for run in results.runs.values()) else ""
-    return f"{_finding(cells)}{missing}{stopped}."
+    budgets = phrases.count_over_budget(cells)
+    return f"{_finding(cells)}{f'; {budgets}' if budgets else ''}{missing}{stopped}."
 
 
 def _finding(cells: Sequence[Result]) -> str:
@@ -82,7 +85,7 @@ def _finding(cells: Sequence[Result]) -> str:
         return f"**{len(red)} of {count} failed**: {phrases.list_verdicts(red)}{largest}"
     if all(cell.now_ms is None for cell in cells):
         return "**Nothing was measured**" + (f": {verdicts}" if cells else "")
-    if outcomes <= {Outcome.NEW, Outcome.UNAVAILABLE}:
+    if outcomes <= {Outcome.NEW, Outcome.UNAVAILABLE} and not any(cell.budgets for cell in cells):
         return f"**Nothing to compare with**: {verdicts}"
     if noisy:
         return f"**{noisy} of {count} {'is' if noisy == 1 else 'are'} too noisy to judge**, none failed: {verdicts}"

@@ -16,12 +16,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ddperf import __version__
+from pytest_ddperf.core.budgets import find_tightest
 from pytest_ddperf.core.results import get_slower_since
 from pytest_ddperf.report import phrases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_ddperf.core.budgets import BudgetCheck
     from pytest_ddperf.core.load_summary import LoadSummary
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.platform import Platform
@@ -82,6 +84,13 @@ COLUMNS: Mapping[str, Column] = {
     "interval_high": Column("float64", _RELATIVE, "upper end"),
     "pairs": Column("Int64", "", "pairs of passes of both servers; empty if not measured in pairs"),
     "pair_seed": Column("Int64", "", "seed of the order within the pairs"),
+    "budget": Column(
+        "string", "", "the limit of its budget that needs a look first, such as min_fps = 25; empty without one"
+    ),
+    "headroom": Column(
+        "float64", _RELATIVE, "share of the time that this limit allows and is not used; negative beyond it"
+    ),
+    "budget_decided": Column("string", "", "within, over or undecided: what its confidence interval shows"),
     "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
     "unavailable": Column("bool", "", "whether the baseline marks it x (not measurable there)"),
     "baseline_kind": Column("string", "", "report, recorded, history or against"),
@@ -156,7 +165,8 @@ def render_json(results: Results, trends: Sequence[Trend]) -> str:
 
     `format`: `FORMAT`; `generator`: the program that wrote it; `totals`: number of cells by verdict; `not_measured`:
     number of baseline cells that the run should have measured but did not; `warnings`: messages; `runs`, `platforms`,
-    `networks`: facts, by id; `cells`: a list of objects with the fields `COLUMNS` and `samples_ms` (every timed pass);
+    `networks`: facts, by id; `cells`: a list of objects with the fields `COLUMNS`, `budgets` (each limit with its
+    figure, interval and `standing`) and `samples_ms` (every timed pass);
     `trends`: a list of objects with the four fields of a cell's key and `nights`, oldest first.
     """
     models = {cell.key.model for cell in results.cells}
@@ -177,6 +187,7 @@ def render_json(results: Results, trends: Sequence[Trend]) -> str:
             {
                 **row(cell, results.run_of(cell)),
                 "since": None if cell.since is None else asdict(cell.since),
+                "budgets": [asdict(one) for one in cell.budgets],
                 "samples_ms": list(cell.samples_ms),
             }
             for cell in results.cells
@@ -219,6 +230,7 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "interval_high": interval_high,
         "pairs": cell.pairs or None,
         "pair_seed": cell.seed,
+        **_budget(find_tightest(cell.budgets)),
         "images_per_second": cell.images_per_second,
         "unavailable": cell.unavailable,
         "baseline_kind": cell.baseline_kind or None,
@@ -238,6 +250,15 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "nodeid": cell.nodeid or None,
         "reason": cell.reason or None,
         "notes": "; ".join(cell.notes) or None,
+    }
+
+
+def _budget(check: BudgetCheck | None) -> dict[str, Any]:
+    """Return the fields of the limit that needs a look first."""
+    return {
+        "budget": None if check is None else f"{check.key} = {check.limit:g}",
+        "headroom": None if check is None else check.headroom,
+        "budget_decided": None if check is None else str(check.standing),
     }
 
 

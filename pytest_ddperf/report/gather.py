@@ -282,7 +282,7 @@ def add_run(trends: Iterable[Trend], run: RunFacts, records: Iterable[CellRecord
                 datetime.fromisoformat(run.started),
                 record.now_ms,
                 record.outcome,
-                accepted and record.outcome in ACCEPTED,
+                accepted and record.comparison in ACCEPTED,
                 record.change,
                 record.tolerance,
                 record.baseline_ms if baseline is None or record.baseline_ms is not None else baseline.value_ms,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import by_cause, format_decided
 from pytest_ddperf.report import phrases
+from pytest_ddperf.report.budget_text import format_budget
 from pytest_ddperf.report.markdown_escape import clip, escape_inline, escape_list_item
 from pytest_ddperf.report.terminal import cell_ids
 from pytest_ddperf.text import format_ms, remove_control_characters
@@ -42,8 +43,19 @@ _ABOVE = "see above"
 _LIMIT = "a job summary is limited to 1 MiB"
 _OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5  # pytest's exit statuses
 
-_COLUMNS = ("platform", "model", "batch", "ms per image", "baseline", "change", "resolution", "verdict", "reason")
-_RULE = ("---", "---", "--:", "--:", "--:", "--:", "--:", "---", "---")
+_COLUMNS = {
+    "platform": "---",
+    "model": "---",
+    "batch": "--:",
+    "ms per image": "--:",
+    "baseline": "--:",
+    "change": "--:",
+    "resolution": "--:",
+    "budget": "---",
+    "verdict": "---",
+    "reason": "---",
+}
+"""The columns of the table, with their alignment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +81,15 @@ def summarise_verdict(results: Results, ending: Ending) -> str:
     """Summarise the run in one word, the most severe that applies.
 
     Returns:
-        `regressed`: a cell is slower. `failed`: a cell could not be measured, or pytest failed for another reason.
-        `nothing`: nothing was measured. `unstable`: a cell is too noisy to judge. `new`: a cell has no baseline.
-        `ok`: every measured cell is as fast as its baseline, or faster.
+        `regressed`: a cell is slower. `over_budget`: a cell is beyond its budget. `failed`: a cell could not be
+        measured, or pytest failed for another reason. `nothing`: nothing was measured. `unstable`: a cell is too noisy
+        to judge. `new`: a cell has no baseline. `ok`: every measured cell is as fast as its baseline, or faster.
     """
     cells = results.judged
     outcomes = {cell.outcome for cell in cells}
-    if Outcome.REGRESSED in outcomes:
-        return "regressed"
+    for word in (Outcome.REGRESSED, Outcome.OVER_BUDGET):
+        if word in outcomes:
+            return str(word)
     if any(map(ending.fails, cells)) or ending.exit_status not in {_OK, _NO_TESTS}:
         return "failed"
     if all(cell.now_ms is None for cell in cells) or ending.exit_status == _NO_TESTS:
@@ -106,12 +119,13 @@ def render_summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) 
     """
     cells = _red_first(results, ending)
     causes, explained = render_shared_causes(cells, ending, room // _TAIL_SHARE)
-    head = _head(results, ending) + causes + render_table_head()
+    with_budgets = any(cell.budgets for cell in cells)
+    head = _head(results, ending) + causes + render_table_head(with_budgets=with_budgets)
     tail = render_tail(results, room // _TAIL_SHARE)
     left = room - _size(head) - _size(tail) - _size(render_omitted(cells, _LIMIT))
     if left < 0:
         return ""
-    rows = select_fitting((render_row(cell, ending, explained) for cell in cells), left)
+    rows = select_fitting((render_row(cell, ending, explained, with_budgets=with_budgets) for cell in cells), left)
     return "".join([head, *rows, render_omitted(cells[len(rows) :], _LIMIT), tail])
 
 
@@ -124,6 +138,8 @@ def _head(results: Results, ending: Ending) -> str:
     for line in phrases.list_references(results):
         lines += [escape_inline(clip(line, _MESSAGE)), ""]
     lines += [f"**{phrases.count_cells(len(cells))}**, {measured} measured: {phrases.list_verdicts(cells)}."]
+    if budgets := phrases.count_over_budget(cells):
+        lines += [f"{budgets}."]
     if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
         lines += [f"{ending.not_run[0]} of {phrases.count_cells(ending.not_run[1])} not measured."]
     elif results.not_measured:
@@ -180,13 +196,14 @@ def _paragraph(group: Sequence[Result]) -> str:
     return f"{head}: {cause}\n\n{escape_inline(cell_ids(shown))}{f' and {more} more' if more > 0 else ''}\n\n"
 
 
-def render_row(cell: Result, ending: Ending, explained: set[int] | None) -> str:
+def render_row(cell: Result, ending: Ending, explained: set[int] | None, *, with_budgets: bool = False) -> str:
     """Render a cell's row.
 
     Args:
         cell: a cell with a verdict.
         ending: how the run ended.
         explained: the `id()` of each cell whose reason precedes the table; None for a table without reasons.
+        with_budgets: whether the table has a column of budgets.
     """
     said = str(cell.outcome)
     reasons = [] if explained is None else [_ABOVE if id(cell) in explained else cell.reason]
@@ -198,16 +215,18 @@ def render_row(cell: Result, ending: Ending, explained: set[int] | None) -> str:
         format_ms(cell.baseline_ms),
         phrases.format_decision(cell),
         "" if cell.resolution is None else phrases.format_resolution(cell.resolution),
+        *([format_budget(cell)] if with_budgets else []),
         f"**{said}**" if ending.fails(cell) else said,
         *(escape_inline(clip(reason, _REASON)) for reason in reasons),
     )
     return f"| {' | '.join(columns)} |\n"
 
 
-def render_table_head(*, reasons: bool = True) -> str:
+def render_table_head(*, reasons: bool = True, with_budgets: bool = False) -> str:
     """Render the head of a table of cells; without `reasons` it lacks the last column."""
-    count = len(_COLUMNS) - (not reasons)
-    return f"| {' | '.join(_COLUMNS[:count])} |\n|{'|'.join(_RULE[:count])}|\n"
+    columns = [(name, rule) for name, rule in _COLUMNS.items() if with_budgets or name != "budget"]
+    names, rules = zip(*columns[: len(columns) - (not reasons)], strict=True)
+    return f"| {' | '.join(names)} |\n|{'|'.join(rules)}|\n"
 
 
 def render_omitted(cells: Sequence[Result], limit: str) -> str:
@@ -290,11 +309,13 @@ def render_commands(results: Results, ending: Ending) -> list[str]:
 
 
 def _title(cell: Result) -> str:
-    return f"{cell.key} {cell.outcome} {format_decided(cell)}".rstrip()
+    decided = format_budget(cell) if cell.outcome is Outcome.OVER_BUDGET else format_decided(cell)
+    return f"{cell.key} {cell.outcome} {decided}".rstrip()
 
 
 def _annotation(cell: Result) -> str:
-    if cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
+    otherwise = cell.outcome is Outcome.OVER_BUDGET
+    if otherwise or cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return clip(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
     return clip(
         f"{format_ms(cell.now_ms)} ms per image now, baseline {format_ms(cell.baseline_ms)} ms per image, "

@@ -16,8 +16,9 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__
+from pytest_ddperf.core.budgets import Standing
 from pytest_ddperf.core.records import COMMIT_DIGITS, FAILING, Outcome
-from pytest_ddperf.report import load_text, page_data, phrases
+from pytest_ddperf.report import budget_text, load_text, page_data, phrases
 from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def render_page(results: Results, trends: Sequence[Trend], home: str = "") -> st
         run=_run(results),
         attention=_attention(results, trends),
         load=_load(results),
+        budgets=_budgets(results),
         notes="".join(
             f'<p class="note">{_text(said)}</p>' for said in (*phrases.collect_notes(results), *results.warnings)
         ),
@@ -206,15 +208,38 @@ def _load(results: Results) -> str:
 
 def _load_row(cell: Result) -> str:
     name, outcome, *figures = load_text.load_row(cell)
-    badge = css_class(cell.outcome or Outcome.ERROR)
+    return _figures_row(name, css_class(cell.outcome or Outcome.ERROR), outcome, load_text.COLUMNS[2:], figures)
+
+
+def _figures_row(name: str, badge: str, word: str, labels: Sequence[str], figures: Sequence[str]) -> str:
+    """Render a row of a table: a cell, a coloured word, and figures with their labels."""
     return (
         f"<tr><th scope='row'><span class='cell'>{_text(name)}</span></th>"
-        f"<td><span class='badge {badge}'>{_text(outcome)}</span></td>"
+        f"<td><span class='badge {badge}'>{_text(word)}</span></td>"
         + "".join(
             f"<td class='figure' data-label='{label}'>{_text(figure)}</td>"
-            for label, figure in zip(load_text.COLUMNS[2:], figures, strict=True)
+            for label, figure in zip(labels, figures, strict=True)
         )
         + "</tr>"
+    )
+
+
+def _budgets(results: Results) -> str:
+    """Render every limit of a cell, the least headroom first."""
+    name, *labels, decided = budget_text.COLUMNS
+    colours = {Standing.OVER: "red", Standing.UNDECIDED: "amber", Standing.WITHIN: "green"}
+    rows = []
+    for cell, check in budget_text.list_checks(results.cells):
+        key, *figures, word = budget_text.budget_row(cell, check)
+        rows.append(_figures_row(key, colours[check.standing], word, labels, figures))
+    if not rows:
+        return ""
+    head = "".join(f"<th scope='col'>{each}</th>" for each in (name, decided, *labels))
+    return (
+        f'<section aria-labelledby="budgets"><h2 id="budgets">{_text(phrases.count_over_budget(results.cells))}</h2>'
+        '<div class="scroll" tabindex="0" role="region" aria-labelledby="budgets">'
+        f'<table class="stacked load"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<p class="hint">{_text(budget_text.RULE)}</p></section>'
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import find_tightest
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.results import get_slower_since
 from pytest_ddperf.text import digits_beside
@@ -38,6 +39,7 @@ def list_properties(record: CellRecord) -> list[tuple[str, str]]:
         "clock": None if measurement is None else str(measurement.conditions.clock),
         "rounds": None if measurement is None else str(len(measurement.rounds)),
         "server_version": None if server is None else server.version,
+        **_budgets(record),
         **_load(record),
     }
     return [(name, value) for name, value in found.items() if value is not None]
@@ -53,6 +55,18 @@ def _pairs(record: CellRecord) -> dict[str, str | None]:
         "interval_high_percent": _percent(high),
         "pairs": str(record.pairs),
         "pair_seed": str(record.measurement.against.seed),
+    }
+
+
+def _budgets(record: CellRecord) -> dict[str, str | None]:
+    """Return the properties of its budget: the limits, and the headroom of the one that needs a look first."""
+    tightest = find_tightest(record.budgets)
+    if tightest is None:
+        return {}
+    return {
+        **{f"budget_{one.key}": f"{one.limit:g}" for one in record.budgets},
+        "budget": str(tightest.standing),
+        "headroom_percent": _percent(tightest.headroom),
     }
 
 

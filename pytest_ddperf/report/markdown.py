@@ -14,7 +14,7 @@ from pytest_ddperf import __version__
 from pytest_ddperf.core.records import COMMIT_DIGITS, Outcome
 from pytest_ddperf.plots.api import describe
 from pytest_ddperf.plots.describe import names
-from pytest_ddperf.report import load_text, phrases
+from pytest_ddperf.report import budget_text, load_text, phrases
 from pytest_ddperf.report.markdown_escape import escape_inline
 from pytest_ddperf.report.markdown_tables import (
     format_accuracy,
@@ -114,8 +114,18 @@ def _this_run(results: Results) -> list[str]:
     lines += _cells("#### Regressions and other failures", [cell for cell in red if cell.creep is None])
     others = [cell for cell in results.judged if not cell.fails and _to_know_of(cell)]
     lines += _cells("#### Other notable cells", others)
+    lines += _budgets(results)
     lines += [line for note in phrases.collect_notes(results) for line in (f"> Note: {escape_inline(note)}", "")]
     return lines + _warnings(results)
+
+
+def _budgets(results: Results) -> list[str]:
+    """Render every limit of a cell, the least headroom first."""
+    rows = [
+        [escape_inline(text) for text in budget_text.budget_row(*each)]
+        for each in budget_text.list_checks(results.cells)
+    ]
+    return ["#### Budgets", "", budget_text.RULE, "", *render_table(budget_text.COLUMNS, rows), ""] if rows else []
 
 
 def _to_know_of(cell: Result) -> bool:

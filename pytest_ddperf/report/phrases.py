@@ -8,6 +8,7 @@ from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import Standing, find_tightest
 from pytest_ddperf.core.records import AGAINST, Outcome
 from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
 from pytest_ddperf.gate.statistics import EPSILON
@@ -76,7 +77,16 @@ def format_totals(results: Results) -> str:
     count = sum(counts.values())
     parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "no verdicts"
     text = f"{count_cells(count)}: {parts}"
-    return f"{text}; {format_not_measured(results.not_measured)}" if results.not_measured else text
+    further = (count_over_budget(results.cells), results.not_measured and format_not_measured(results.not_measured))
+    return "; ".join([text, *(one for one in further if one)])
+
+
+def count_over_budget(cells: Iterable[Result]) -> str:
+    """Count the cells over their budgets: `2 of 52 over budget, 1 undecided`; "" if no cell has a budget."""
+    worst = [one.standing for cell in cells if (one := find_tightest(cell.budgets)) is not None]
+    undecided = worst.count(Standing.UNDECIDED)
+    text = f"{worst.count(Standing.OVER)} of {len(worst)} over budget"
+    return "" if not worst else f"{text}, {undecided} undecided" if undecided else text
 
 
 def format_not_measured(count: int) -> str:

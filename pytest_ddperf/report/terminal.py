@@ -8,15 +8,18 @@ from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import describe_over, find_tightest
 from pytest_ddperf.core.records import AGAINST, Clock, Outcome
 from pytest_ddperf.core.results import by_cause, format_decided, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
+from pytest_ddperf.report.budget_text import budget_lines, headroom_lines
 from pytest_ddperf.report.load_text import load_lines
 from pytest_ddperf.report.phrases import (
     STYLES,
     Line,
     Segment,
     count_cells,
+    count_over_budget,
     describe_coarse,
     describe_shifts,
     describe_unknown_noise,
@@ -40,11 +43,16 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
 
 
-MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
+MARKS = {Outcome.REGRESSED: "!", Outcome.OVER_BUDGET: "#", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
 LEAST_SHIFTED = 3
 """Cells that must be slower than the reference before this is called a difference of the servers as a whole."""
 
-LEGEND = {Outcome.REGRESSED: "! regressed", Outcome.IMPROVED: "* improved", Outcome.UNSTABLE: "~ unstable"}
+LEGEND = {
+    Outcome.REGRESSED: "! regressed",
+    Outcome.OVER_BUDGET: "# over budget",
+    Outcome.IMPROVED: "* improved",
+    Outcome.UNSTABLE: "~ unstable",
+}
 CLOCK_NAMES = {
     Clock.PREDICT: "server's predict time",
     Clock.HEAD: "head.time",
@@ -56,6 +64,8 @@ def format_verdict(record: CellRecord) -> str:
     """Format the text that follows PASSED or FAILED in verbose output: `88.7 ms/img -1.7 %`."""
     if record.now_ms is None:
         return str(record.outcome)
+    if record.outcome is Outcome.OVER_BUDGET and (check := find_tightest(record.budgets)) is not None:
+        return f"{check.figure} {check.unit} over_budget ({check.key} = {check.limit:g}, {check.distance})"
     value = f"{format_ms(record.now_ms)} ms/img"
     if record.change is None:
         return f"{value} {record.outcome}"
@@ -121,6 +131,17 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
         f"{repeat}"
         f"{intended}"
+    )
+
+
+def describe_over_budget(record: CellRecord, again: str) -> str:
+    """Format the failure message of a cell over its budget; `again` is the command that measures it again."""
+    clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
+    notes = "".join(f" Note: {note}." for note in record.notes)
+    return (
+        f"{record.reason}{notes}\n"
+        f"Passes, ms per image by the {clock}: {format_passes(record)}.{_averages(record)}\n"
+        f"To measure it again: {again}"
     )
 
 
@@ -219,15 +240,17 @@ def failure_text(cell: Result) -> str:
     said = cell.detail or cell.reason.removeprefix(str(cell.key)).lstrip(": ")  # older runs lack the detail
     reason = said.splitlines()[0] if said else "no reason given"
     # the times measured before are not the reason for these failures
-    otherwise = cell.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED}
+    otherwise = cell.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED, Outcome.OVER_BUDGET}
     if otherwise or cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return reason
     numbers = f"{format_ms(cell.now_ms)} ms/img, baseline {format_ms(cell.baseline_ms)}, {format_decision(cell)}"
     if cell.creep is not None:
-        return f"{cell.creep}; {numbers}"
-    if cell.outcome is Outcome.REGRESSED:
-        return numbers if cell.since is None else f"{numbers}; {cell.since}"
-    return f"{numbers}; {reason}"
+        numbers = f"{cell.creep}; {numbers}"
+    elif cell.outcome is Outcome.REGRESSED:
+        numbers = numbers if cell.since is None else f"{numbers}; {cell.since}"
+    else:
+        return f"{numbers}; {reason}"
+    return "; ".join(filter(None, (numbers, describe_over(cell.budgets))))
 
 
 def cell_ids(cells: Iterable[Result]) -> str:
@@ -278,7 +301,9 @@ def note_lines(cells: Iterable[Result], width: int = 80) -> list[Line]:
     return [line for note in shared_notes(noted) for line in wrap_text(f"note: {note}", width)]
 
 
-def run_lines(results: Results, *, width: int, recorded: bool, not_run: tuple[int, int] = (0, 0)) -> list[Line]:
+def run_lines(
+    results: Results, *, width: int, recorded: bool, not_run: tuple[int, int] = (0, 0), budgets: bool = False
+) -> list[Line]:
     """Format a whole run: shifts of whole platforms, the tables, the gate's notes, the failures and the totals.
 
     Args:
@@ -286,15 +311,21 @@ def run_lines(results: Results, *, width: int, recorded: bool, not_run: tuple[in
         width: columns of the terminal.
         recorded: whether a baseline was recorded; if not, the output explains how to record one.
         not_run: number of cells not measured because the run ended early, and number of all cells.
+        budgets: whether each cell with a budget has a line with its headroom; otherwise only the least one is shown.
     """
     lines = [line for shift in describe_shifts(results) for line in (*wrap_text(shift, width, "red"), [("", "")])]
     for platform in results.platforms:
         own = results.of(platform)
         title = format_table_title(results.catalog.platform_title(platform), platform, own)
-        for table in (format_platform_table(title, own, width=width), load_lines(own, width=width)):
+        for table in (
+            format_platform_table(title, own, width=width),
+            load_lines(own, width=width),
+            budget_lines(own) if budgets else [],
+        ):
             lines += [*table, [("", "")]] if table else []
     for platform in results.platforms:
         lines += format_gate_notes(results.of(platform), width)
+        lines += [] if budgets else headroom_lines(results.of(platform), width)
     lines += note_lines(results.cells, width)
     lines += format_failures(results.cells, width)
     lines += format_new_cells(results.cells, recorded=recorded, width=width)
@@ -351,6 +382,8 @@ def _shift_of_pairs(cells: Sequence[Result], width: int) -> list[Line]:
 def format_totals(cells: Sequence[Result], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
     """Format the number of cells with each verdict: `52 cells: 50 ok, 2 regressed`; arguments as in `run_lines`."""
     text = f"{count_cells(len(cells))}: {list_verdicts(cells)}"
+    if budgets := count_over_budget(cells):
+        text += f"; {budgets}"
     if not_measured:
         text += f", {format_not_measured(not_measured)}"
     elif not_run[0]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.records import Against, Clock, ColdStart, Measurement
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.gate.pairs import PAIRS_PER_ROUND
@@ -19,6 +20,7 @@ from pytest_ddperf.servers.load_endpoint import LoadEndpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.records import CellKey, Conditions, Round
     from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.deepdetect.timed import Timed
@@ -66,12 +68,15 @@ class CellAttempt:
         """
         self._predict_first() if self._is_cold else self._batch.predict()
 
-    def measure(self, show: Callable[[Progress], None] | None, earlier: Measurement | None) -> Measurement:
+    def measure(
+        self, show: Callable[[Progress], None] | None, earlier: Measurement | None, budget: Budget = NO_BUDGET
+    ) -> Measurement:
         """Measure one round.
 
         Args:
             show: called before every prediction; None for no progress.
             earlier: the cell's earlier measurement; the round is added to it if the service is still the same.
+            budget: the cell's limits; those of percentiles require a number of requests.
 
         Raises:
             DdperfError: the round could not be measured.
@@ -81,7 +86,7 @@ class CellAttempt:
         scenario = Scenario.parse(key.scenario)
         run.board.ready()
         cold_start = self._time_cold_start()
-        conditions = self._conditions(scenario)
+        conditions = self._conditions(scenario, budget)
         if earlier is None or _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None
             cell = Measurement(key, conditions, (), cold_start)
@@ -148,9 +153,9 @@ class CellAttempt:
         against = replace(measured.against or before, notes=tuple(self._compare_sides(other)))
         return replace(self._with_facts(measured, began_s, earlier), against=against)
 
-    def _conditions(self, scenario: Scenario | None) -> Conditions:
+    def _conditions(self, scenario: Scenario | None, budget: Budget = NO_BUDGET) -> Conditions:
         run = self._run
-        return run.records.conditions(self._service, run.target.images.route, scenario, self._key.batch_size)
+        return run.records.conditions(self._service, run.target.images.route, scenario, self._key.batch_size, budget)
 
     def _with_facts(self, measured: Measurement, began_s: float, earlier: Measurement | None) -> Measurement:
         """Return a measurement with the board's sensor values and what is known of the network."""

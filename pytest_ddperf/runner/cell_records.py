@@ -8,17 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.records import Baseline, CellRecord, Clock
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
 from pytest_ddperf.gate.fixed_batch import find_equal_times
 from pytest_ddperf.models.folder import digests
+from pytest_ddperf.runner.budgets import judge_budget
 from pytest_ddperf.runner.judge import Judge, classify_failure
 from pytest_ddperf.servers.services import find_fixed_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Conditions, Measurement, ServerFacts
     from pytest_ddperf.core.scenarios import Scenario
@@ -55,7 +58,12 @@ class CellRecords:
         self._requests_ms = defaultdict[str, dict[int, list[list[float]]]](dict)
 
     def conditions(
-        self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int
+        self,
+        service: OpenService,
+        image_route: str,
+        scenario: Scenario | None,
+        batch_size: int,
+        budget: Budget = NO_BUDGET,
     ) -> Conditions:
         """Return the conditions of a cell, which share one object for as many cells as possible.
 
@@ -64,9 +72,10 @@ class CellRecords:
             image_route: how images get to the server.
             scenario: its scenario under load; None for plain latency.
             batch_size: images per request.
+            budget: the limits of the cell.
         """
         is_one_batch = batch_size > 1 and service.mllib.lower() == TORCH
-        return self._conditions(service, image_route, scenario, batch_size if is_one_batch else None)
+        return self._conditions(service, image_route, scenario, batch_size if is_one_batch else None, budget)
 
     def update_facts(self, facts: ServerFacts) -> None:
         """Record what the server reports about itself; another version is noted in later records."""
@@ -90,12 +99,21 @@ class CellRecords:
         path = self._networks[model].path
         return {} if path is None else self._digests(Path(path))
 
-    def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
-        """Judge the measurement of a cell."""
+    def judge(self, measurement: Measurement, nodeid: str, budget: Budget = NO_BUDGET, figures: int = 1) -> CellRecord:
+        """Judge the measurement of a cell.
+
+        Args:
+            measurement: everything measured of it in this run.
+            nodeid: node id of its test.
+            budget: its absolute limits.
+            figures: number of figures with a limit in the whole run.
+        """
         model = measurement.key.model
         service = self.services.get(model)  # None for a measurement that was made elsewhere
         choice, about_service = ("", ()) if service is None else (service.choice, service.notes)
         record = self._judge.judge(measurement, nodeid, self.facts, choice)
+        if not measurement.invalid:
+            record = judge_budget(record, measurement, budget, figures, self._plan.max_pairs)
         notes = (
             *about_service,
             *self._plan.remarks(model, measurement.conditions),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines.store import BaselineStore
+from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.deepdetect.url import THIS_HOST
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.config.settings import Settings
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey, Night
     from pytest_ddperf.core.scenarios import Scenario
@@ -94,7 +96,12 @@ class PlatformPlan:
         return replace(self, platform=platform, server=self.against, against=None, is_self=False, tune=False)
 
     def conditions(
-        self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int | None
+        self,
+        service: OpenService,
+        image_route: str,
+        scenario: Scenario | None,
+        batch_size: int | None,
+        budget: Budget = NO_BUDGET,
     ) -> Conditions:
         """Return the conditions of a service's cells; `measure_cell` replaces the clock by the gated one.
 
@@ -103,6 +110,7 @@ class PlatformPlan:
             image_route: how images get to the server.
             scenario: the scenario of a cell under load; None for plain latency.
             batch_size: images per request, where the backend runs each request as one batch; else None.
+            budget: the limits of the cell.
         """
         parameters = self.server.of(service.model).parameters.restrict_to(service.mllib)
         return Conditions(
@@ -115,7 +123,11 @@ class PlatformPlan:
             image_route=image_route,
             preparation=parameters.preparation(created=service.created),
             engine=service.engine,
-            requests=None if scenario is None else scenario.requests(self.load_requests),
+            requests=(
+                None
+                if scenario is None
+                else scenario.requests(self.load_requests, budget.requests_needed, self.passes.npasses)
+            ),
             template=service.template,
             settings=parameters.settings(created=service.created, gpu=service.gpu, under_load=scenario is not None),
             run_as="" if batch_size is None else f"one batch of {batch_size}",

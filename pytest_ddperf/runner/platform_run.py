@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_ddperf.boards.board import Board
+from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.errors import (
     BackendMissingError,
     DdperfError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.deepdetect.protocol import Answer
@@ -146,7 +148,11 @@ class PlatformRun:
         self.attempt(key, CellAttempt.predict)
 
     def measure(
-        self, key: CellKey, show: Callable[[Progress], None] | None = None, earlier: Measurement | None = None
+        self,
+        key: CellKey,
+        show: Callable[[Progress], None] | None = None,
+        earlier: Measurement | None = None,
+        budget: Budget = NO_BUDGET,
     ) -> Measurement:
         """Measure one round of a cell.
 
@@ -154,17 +160,18 @@ class PlatformRun:
             key: the cell.
             show: called before every prediction; None for no progress.
             earlier: the cell's earlier measurement in this run; the new round is added to it.
+            budget: the cell's limits; those of percentiles require a number of requests under load.
 
         Raises:
             ServerError: the server failed, or returned something else.
             ConfigurationError: there are too few images, or the server does not report the requested clock.
         """
-        measured = self._measure(key, show, earlier)
+        measured = self._measure(key, show, earlier, budget)
         targets = [self.target] if self.reference is None else [self.target, self.reference.target]
         replaced = [one.was_replaced() for one in targets]  # each remembers what it sees
         if any(replaced):
             self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
-            measured = self._measure(key, show, earlier)
+            measured = self._measure(key, show, earlier, budget)
         described = self.target.describe_service()
         if described is not None:
             self.records.note_fixed_batch(key.model, described)
@@ -173,10 +180,10 @@ class PlatformRun:
         return measured
 
     def _measure(
-        self, key: CellKey, show: Callable[[Progress], None] | None, earlier: Measurement | None
+        self, key: CellKey, show: Callable[[Progress], None] | None, earlier: Measurement | None, budget: Budget
     ) -> Measurement:
         if self.reference is None:
-            return self.attempt(key, lambda attempt: attempt.measure(show, earlier))
+            return self.attempt(key, lambda attempt: attempt.measure(show, earlier, budget))
         return measure_pairs(self, self.reference, key, show, earlier)
 
     def attempt(self, key: CellKey, use: Callable[[CellAttempt], T]) -> T:

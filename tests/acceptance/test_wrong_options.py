@@ -26,6 +26,8 @@ WRONG = {
     "batch-schedule": ["pow3", ""],
     "baseline": ["reprot", LONG, ""],
     "tolerance": ["10", "1.5", "-1%", "nan"],
+    "min-fps": ["0", "-1", "nan", "fast", ""],
+    "max-ms": ["0", "inf", "1e10"],
     "update-baselines": ["some", ""],
     "report": ["report.doc", "bmf:", "", "/proc/nowhere/report.md"],
     "plot": ["/proc/version", ""],

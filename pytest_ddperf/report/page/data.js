@@ -1,6 +1,6 @@
 // ---- the data from page_data.py; all text is inserted as text, never as markup
 const data = JSON.parse(document.getElementById("data").textContent);
-const FAILING = new Set(["regressed", "oom", "crashed", "error", "invalid", "not_confirmed"]);
+const FAILING = new Set(["regressed", "over_budget", "oom", "crashed", "error", "invalid", "not_confirmed"]);
 const AMBER = new Set(["unstable", "new", "remeasure"]);
 const GREEN = new Set(["ok", "improved"]);
 const NOT_RUN = "not run";

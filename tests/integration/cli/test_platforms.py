@@ -13,6 +13,7 @@ from scripted_server import Reply, ScriptedServer
 from pytest_ddperf.cli import main
 from pytest_ddperf.cli.platforms import describe_value
 from pytest_ddperf.core.argument_parser import USAGE_ERROR
+from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
 
 if TYPE_CHECKING:
@@ -278,3 +279,9 @@ def test_the_knobs_of_single_networks_are_shown() -> None:
     knobs: dict[str, dict[str, Any]] = {"resnet50": {"img_width": 320, "rgb": True}, "vgg16": {"mllib": "ncnn"}}
     shown, _ = describe_value(Platform("mine", "Mine", knobs=knobs), "knobs")
     assert shown == "resnet50: img_width = 320, rgb = yes; vgg16: mllib = ncnn"
+
+
+def test_the_budgets_of_networks_are_shown() -> None:
+    budgets = {"*": Budget(min_fps=10), "vgg16": Budget(max_ms=700, p95_ms=900.5)}
+    shown, _ = describe_value(Platform("mine", "Mine", budgets=budgets), "budgets")
+    assert shown == "*: min_fps = 10; vgg16: max_ms = 700, p95_ms = 900.5"

@@ -204,6 +204,15 @@ def test_all_takes_regressed_and_unstable_too(record: Record, outcome: Outcome) 
     assert record(measured(outcome=outcome), mode="all").written
 
 
+@every_row("compared, mode, is_recorded", [(Outcome.OK, "accepted", True), (Outcome.NEW, "accepted", True),
+           (Outcome.UNSTABLE, "accepted", False), (Outcome.UNSTABLE, "all", True)])  # fmt: skip
+def test_a_cell_over_its_budget_is_recorded_as_it_compares_with_its_baseline(
+    record: Record, compared: Outcome, mode: str, is_recorded: bool
+) -> None:
+    over = replace(measured(outcome=Outcome.OVER_BUDGET), compared=compared)
+    assert bool(record(over, mode=mode).written) is is_recorded
+
+
 @every_row("outcome", NEVER)
 def test_all_does_not_take(record: Record, outcome: Outcome) -> None:
     assert not record(measured(outcome=outcome), mode="all").written

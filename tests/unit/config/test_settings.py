@@ -9,6 +9,7 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plugin.given import read_given
 
@@ -283,3 +284,36 @@ def test_one_server_for_several_platforms_is_refused_whatever_stands_in_ddperf_t
         resolve(tmp_path, toml, origin, platform="tk1,tx1", url=url)
     assert_names(reported, "2 platforms", "--ddperf-url=tk1=URL,tx1=URL")
     assert "secret" not in str(reported.value)
+
+
+BUDGETS = '[platforms.tk1.budgets]\n"*" = { min_fps = 10 }\nvgg16 = { max_ms = 900 }\n'
+
+
+def test_the_budgets_of_a_platform_are_those_of_its_networks(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, BUDGETS, platform="tk1")
+    assert settings.budget("tk1", "vgg16") == Budget(max_ms=900, min_fps=10)
+    assert settings.budget("tk1", "resnet50") == Budget(min_fps=10)
+
+
+@pytest.mark.parametrize(
+    ("origin", "limit"), [(Origin.COMMAND_LINE, 30), (Origin.ENVIRONMENT, 30), (Origin.INI, 20), (None, 20)]
+)
+def test_an_option_replaces_the_limit_of_a_marker_which_replaces_that_of_ddperf_toml(
+    tmp_path: Path, origin: Origin | None, limit: float
+) -> None:
+    given = {} if origin is None else {"min_fps": "30"}
+    settings = resolve(tmp_path, BUDGETS, origin or Origin.INI, platform="tk1", **given)
+    assert settings.budget("tk1", "vgg16", Budget(min_fps=20)) == Budget(max_ms=900, min_fps=limit)
+
+
+def test_an_option_of_the_ini_file_is_used_where_nothing_else_sets_the_limit(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, BUDGETS, Origin.INI, platform="tk1", max_ms="70", min_fps="30")
+    assert settings.budget("tk1", "resnet50") == Budget(max_ms=70, min_fps=10)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", ""])
+@pytest.mark.parametrize("name", ["min-fps", "max-ms"])
+def test_a_limit_is_a_number_above_0(name: str, text: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        found(Config({f"ddperf_{name.replace('-', '_')}": text}))
+    assert_names(caught, f"--ddperf-{name}", "above 0")

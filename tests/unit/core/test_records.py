@@ -123,7 +123,15 @@ def test_passes_that_lack_a_clock_are_left_out() -> None:
 
 
 def test_the_verdicts_that_fail_their_test() -> None:
-    assert {str(one) for one in FAILING} == {"regressed", "oom", "crashed", "error", "invalid", "not_confirmed"}
+    assert {str(one) for one in FAILING} == {
+        "regressed",
+        "over_budget",
+        "oom",
+        "crashed",
+        "error",
+        "invalid",
+        "not_confirmed",
+    }
 
 
 @given(RECORDS)

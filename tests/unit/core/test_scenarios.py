@@ -60,3 +60,19 @@ def test_a_pass_has_so_many_requests_of_each_client_or_of_all_at_a_rate() -> Non
     assert Scenario(clients=4).requests(None) == 10
     assert Scenario(rate=4.0).requests(None) == 40
     assert Scenario(rate=4.0).requests(100) == Scenario(clients=4).requests(100) == 100
+
+
+@pytest.mark.parametrize(
+    ("scenario", "asked", "needed", "requests"),
+    [
+        (Scenario(clients=2), None, 0, 10),
+        (Scenario(clients=2), None, 72, 10),
+        (Scenario(clients=2), None, 368, 37),
+        (Scenario(clients=2), 5, 368, 5),
+        (Scenario(rate=20), None, 368, 74),
+    ],
+)
+def test_the_default_number_of_requests_is_raised_to_what_is_needed(
+    scenario: Scenario, asked: int | None, needed: int, requests: int
+) -> None:
+    assert scenario.requests(asked, needed, passes=5) == requests

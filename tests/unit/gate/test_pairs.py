@@ -12,9 +12,9 @@ from every_row import every_row
 from pytest_ddperf.gate.pairs import (
     PairedRound,
     PairedVerdict,
-    _levels,
     estimate_round,
     judge_pairs,
+    look_levels,
     student_quantile,
 )
 
@@ -72,7 +72,7 @@ def test_students_quantiles_are_those_of_the_tables(degrees: int, level: float, 
     ],
 )
 def test_the_boundaries_of_the_looks_are_the_published_ones(looks: tuple[int, ...], bounds: tuple[float, ...]) -> None:
-    found = [-NormalDist().inv_cdf(level) for level in _levels(0.025, looks)]
+    found = [-NormalDist().inv_cdf(level) for level in look_levels(0.025, looks)]
     assert found == pytest.approx(bounds, abs=2e-4)
 
 

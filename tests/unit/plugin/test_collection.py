@@ -11,10 +11,13 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plugin.collection import (
+    check_budgets,
     get_cell,
+    read_budget,
     read_restrictions,
     select_cells,
     skip,
@@ -187,3 +190,47 @@ def test_a_marker_s_load_that_is_none_is_reported(
     with pytest.raises(ConfigurationError) as caught:
         cells(folder, marked)
     assert_names(caught, *facts)
+
+
+def test_a_marker_limits_a_test_and_the_nearest_one_wins_key_by_key() -> None:
+    test = item(None, pytest.mark.ddperf(min_fps=25, models=["vgg16"]), pytest.mark.ddperf(min_fps=10, max_ms=90))
+    assert read_budget(test) == Budget(min_fps=25, max_ms=90)
+    assert read_restrictions(test) == {"models": ("vgg16",)}
+
+
+@every_row("value", [0, -1, "25", None, True, [25], float("nan"), float("inf")])
+def test_a_limit_of_a_marker_that_is_no_positive_number_is_refused(value: object) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_budget(item(None, pytest.mark.ddperf(min_fps=value)))
+    assert_names(caught, "x::y", f"min_fps={value!r}", "above 0")
+
+
+def test_a_limit_that_applies_to_no_cell_of_its_test_is_refused(folder: Path) -> None:
+    plain, rate = CellKey("tk1", "vgg16", 1), CellKey("tk1", "vgg16", 1, "r20")
+    with pytest.raises(ConfigurationError) as caught:
+        check_budgets(settings(folder, platform="tk1"), [plain], item(None, pytest.mark.ddperf(p95_ms=50)))
+    assert_names(caught, "x::y", "p95_ms=50", "under load", "concurrency=[N]", "--ddperf-concurrency=N")
+    with pytest.raises(ConfigurationError) as caught:
+        check_budgets(settings(folder, platform="tk1"), [rate], item(None, pytest.mark.ddperf(min_fps=50)))
+    assert_names(caught, "x::y", "min_fps=50", "rate", "max_latency_ms")
+    check_budgets(settings(folder, platform="tk1"), [plain, rate], item(None, pytest.mark.ddperf(p95_ms=5, min_fps=5)))
+
+
+@every_row(
+    "scenario, marked, asked, enough",
+    [("c2", "p95_ms", 7, 8), ("c2", "p99_ms", 36, 37), ("r20", "p99_ms", 73, 74), ("c1", "p95_ms", 14, 15)],
+)
+def test_too_few_requests_for_a_percentile_are_refused_with_the_number_needed(
+    folder: Path, scenario: str, marked: str, asked: int, enough: int
+) -> None:
+    key, test = CellKey("tk1", "vgg16", 1, scenario), item(None, pytest.mark.ddperf(**{marked: 50}))
+    with pytest.raises(ConfigurationError) as caught:
+        check_budgets(settings(folder, platform="tk1", load_requests=str(asked)), [key], test)
+    assert_names(caught, f"--ddperf-load-requests={asked}", key, f"--ddperf-load-requests={enough}")
+    check_budgets(settings(folder, platform="tk1", load_requests=str(enough)), [key], test)
+    check_budgets(settings(folder, platform="tk1"), [key], test)
+
+
+def test_too_few_requests_are_fine_where_no_percentile_is_limited(folder: Path) -> None:
+    key, test = CellKey("tk1", "vgg16", 1, "c2"), item(None, pytest.mark.ddperf(max_latency_ms=50))
+    check_budgets(settings(folder, platform="tk1", load_requests="2"), [key], test)

@@ -120,7 +120,7 @@ def test_the_json_holds_the_run_its_totals_and_every_cell() -> None:
     assert document["warnings"] == list(results.warnings)
     assert document["runs"]["tk1"]["server"]["url"] == results.runs["tk1"].servers["tk1"].url
     assert len(document["cells"]) == len(results.cells)
-    assert set(document["cells"][0]) == {*csv_json.COLUMNS, "since", "samples_ms"}
+    assert set(document["cells"][0]) == {*csv_json.COLUMNS, "since", "budgets", "samples_ms"}
 
 
 def test_the_networks_of_the_json_have_both_accuracies() -> None:

@@ -287,7 +287,18 @@ class TestOutputs:
         read = outputs(github.render_outputs(results(OK, REGRESSED, not_measured("vgg16"), missing=4), FAILED))
         assert read == {
             **dict.fromkeys(
-                ("improved", "new", "unavailable", "oom", "crashed", "invalid", "not_confirmed", "unstable"), "0"
+                (
+                    "improved",
+                    "new",
+                    "unavailable",
+                    "over_budget",
+                    "oom",
+                    "crashed",
+                    "invalid",
+                    "not_confirmed",
+                    "unstable",
+                ),
+                "0",
             ),
             **dict.fromkeys(("ok", "regressed", "error"), "1"),
             "verdict": "regressed",
