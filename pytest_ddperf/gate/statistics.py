@@ -267,7 +267,7 @@ def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
 def _squares(values: Sequence[float], centre: float) -> float:
     """Return the sum of the squared differences from a centre."""
     off = [value - centre for value in values]
-    return sum(map(mul, off, off))
+    return float(sum(map(mul, off, off)))
 
 
 @functools.cache

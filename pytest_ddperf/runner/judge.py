@@ -218,7 +218,7 @@ class Judge:
         )
 
 
-def _find_fellows(suite: Mapping[str, verdicts.Prepared], nodeid: str) -> tuple[list[verdicts.Prepared], int]:
+def _find_fellows(suite: dict[str, verdicts.Prepared], nodeid: str) -> tuple[list[verdicts.Prepared], int]:
     """Return a cell with those first measured shortly before and after it, and its index among them.
 
     The newest cells of a large suite may all be measured again, because their first round was slow.
