@@ -257,7 +257,7 @@ def test_nothing_loads_matplotlib_if_no_figure_changed(tmp_path: Path) -> None:
 
 
 def test_the_drawn_history_has_the_nights_the_band_and_the_changes() -> None:
-    (chart,) = trend_charts(published().catalog, nights()[:1], ["tk1"]).values()
+    (chart,) = trend_charts(published(), nights()[:1], ["tk1"]).values()
     (axes,) = figure_of(chart).axes
     drawn = {str(line.get_gid()): np.asarray(line.get_ydata(), dtype=float).tolist() for line in axes.lines}
     assert drawn["nights:0"] == [100.0, 101.0, 99.0, 130.0, 80.0, 115.0, 100.0, 90.0]

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 import pytest
 from every_row import every_row
 from figure_geometry import crossings, labels, layout_faults, overlaps
-from figure_results import figure_of, measured, published, trend
+from figure_results import figure_of, measured, published, trend, with_budgets
 from load_made import loaded, result
 from matplotlib.text import Text as Label
 
+from pytest_ddperf.core.budgets import Budget
+from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level, LineChart, Series, Text
 from pytest_ddperf.plots.describe.history import trend_charts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_ddperf.plots.describe.charts import Chart
 
 CHANGES: dict[tuple[str, int], float | Outcome | None] = {
@@ -34,7 +38,7 @@ def of_tables() -> dict[str, Chart]:
     return api.describe(published(), [], published().platforms)
 
 
-def of_a_run() -> dict[str, Chart]:
+def of_a_run(budgets: Mapping[str, Budget] = {}) -> dict[str, Chart]:
     """What only a run adds: its figures, under load too, and nights of which every one has another commit."""
     key = CellKey("tk1", "resnet50", 1)
     commits = {night: f"{night:07x}".ljust(40, "f") for night in range(30)}
@@ -43,19 +47,36 @@ def of_a_run() -> dict[str, Chart]:
     baselines = {night: ("recorded", 90.0 + night) for night in (3, 14, 22)}
     nights = [trend(replace(key, batch_size=size), values, outcomes, baselines, commits) for size in (1, 2, 4)]
     under_load = tuple(result(loaded(load)) for load in ("c1", "c4", "c16", "r10", "r20"))
-    results = measured(CHANGES)
+    results = with_budgets(measured(CHANGES), {"tk1": budgets})
     charts = api.describe(replace(results, cells=(*results.cells, *under_load)), nights, ["tk1"])
-    single = trend_charts(results.catalog, nights[:1], ["tk1"])
+    single = trend_charts(results, nights[:1], ["tk1"])
     return charts | {f"{name}, one batch size": chart for name, chart in single.items()}
 
 
-def of_one_batch_size() -> dict[str, Chart]:
+def of_one_batch_size(budgets: Mapping[str, Budget] = {}) -> dict[str, Chart]:
     """A run over its baseline, of a platform whose figure is bars."""
     cells = [replace(cell, now_ms=(cell.baseline_ms or 1) * 1.1) for cell in published().of("raspi3-ncnn")]
-    return api.describe(replace(published(), cells=tuple(cells)), [], ["raspi3-ncnn"])
+    results = with_budgets(replace(published(), cells=tuple(cells)), {"raspi3-ncnn": budgets})
+    return api.describe(results, [], ["raspi3-ncnn"])
 
 
 TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()
+EVERY_BUDGET = Budget(max_ms=333.25, min_fps=2.5, max_latency_ms=1234.5, p95_ms=1250, p99_ms=1300.5)
+BUDGETS: dict[str, Mapping[str, Budget]] = {
+    "of all networks": {"*": Budget(max_ms=40)},
+    "per request and under load": {"*": Budget(max_latency_ms=12345.5, p95_ms=100, p99_ms=100)},
+    "out of reach": {"*": Budget(min_fps=2000)},
+    "all limits": {"*": EVERY_BUDGET},
+    "beside a level": {"*": Budget(min_fps=10.2), "resnet50": Budget(min_fps=9.9)},
+    "of one network": {"resnet50": Budget(min_fps=25, p95_ms=80)},
+    "of each network": {model: Budget(max_ms=100.5 + 7 * number) for number, model in enumerate(NETWORK_IDS)},
+}
+BUDGETED = {
+    f"{name}, {of}": chart
+    for of, budgets in BUDGETS.items()
+    for name, chart in (of_a_run(budgets) | of_one_batch_size(budgets)).items()
+    if "budget" in repr(chart).lower() and chart not in (*RUN.values(), *BARS.values())
+}
 
 
 @pytest.mark.slow
@@ -74,6 +95,11 @@ def test_figures_of_a_run_have_no_layout_faults(name: str) -> None:
 @every_row("name", BARS)
 def test_figures_of_one_batch_size_have_no_layout_faults(name: str) -> None:
     assert layout_faults(figure_of(BARS[name])) == []
+
+
+@every_row("name", BUDGETED)
+def test_figures_with_budgets_have_no_layout_faults(name: str) -> None:
+    assert layout_faults(figure_of(BUDGETED[name])) == []
 
 
 def test_the_name_of_a_level_keeps_clear_of_its_neighbours() -> None:
