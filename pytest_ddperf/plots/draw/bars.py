@@ -44,6 +44,7 @@ def draw_bars(chart: BarChart) -> Figure:
 
 def _draw(axes: Axes, chart: BarChart, panel: BarPanel, number: int) -> None:
     axes.grid(visible=False, axis="y")
+    axes.set_ylim(len(chart.rows) - 0.4, -0.6)  # before the texts are placed, which have no extent outside the axes
     thickness = 0.72 / len(panel.bars)
     values = [value for bars in panel.bars for value in bars.values if value is not None]
     axes.set_xlim(0, max([max(values) * 1.28, *(value * 1.06 for budget in panel.budgets for value in budget.y)]))
@@ -53,7 +54,6 @@ def _draw(axes: Axes, chart: BarChart, panel: BarPanel, number: int) -> None:
         shift = (place - (len(panel.bars) - 1) / 2) * thickness
         for name in _bars(axes, chart, bars, f"bar:{number}", (shift, thickness)):
             _clear(axes, name, panel)
-    axes.set_ylim(len(chart.rows) - 0.4, -0.6)
     axes.yaxis.set_major_locator(FixedLocator(range(len(chart.rows))))
     axes.set_yticklabels([title for _, title in chart.rows] if number == 0 else [])
     axes.tick_params(axis="y", length=0)

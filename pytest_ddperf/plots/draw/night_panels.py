@@ -35,9 +35,11 @@ _COMMIT_CHARACTERS = 9
 _ACCEPTED_BLUE, _BAND = style.BLUE, "#cfe3f1"
 _CHANGES: tuple[tuple[str, Outcome, dict[str, Any]], ...] = (
     ("regressed", Outcome.REGRESSED, {"marker": "^", "color": style.VERMILION, "markersize": 8}),
+    ("over budget", Outcome.OVER_BUDGET, {"marker": "s", "color": style.VERMILION, "markersize": 6}),
     ("improved", Outcome.IMPROVED, {"marker": "v", "color": style.GREEN, "markersize": 8}),
     ("unstable", Outcome.UNSTABLE, {"marker": "d", "color": style.ORANGE, "markersize": 6}),
 )
+_OTHERS = FAILING - {outcome for _, outcome, _ in _CHANGES}
 _POINT: dict[str, Any] = {"marker": "o", "color": style.BLUE, "markersize": 3.5}
 _OTHER_FAILURE: dict[str, Any] = {"marker": "X", "color": style.BLACK, "markersize": 7}
 
@@ -77,8 +79,7 @@ def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
     for name, outcome, look in _CHANGES:
         chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.outcome is outcome]
         _points(axes, chosen, f"{name}:{number}", {**look, "markeredgecolor": "white", "markeredgewidth": 0.6}, 5)
-    others = FAILING - {Outcome.REGRESSED}
-    chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.outcome in others]
+    chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.outcome in _OTHERS]
     _points(axes, chosen, f"failed:{number}", {**_OTHER_FAILURE, "markeredgecolor": "white"}, 5)
     for day, night in zip(days, nights, strict=True):
         if night.rebaselined:
@@ -169,7 +170,7 @@ def _keys(chart: NightChart) -> list[Line2D | Patch]:
     handles += [
         Line2D([], [], linestyle="", label=name, **look) for name, outcome, look in _CHANGES if outcome in shown
     ]
-    if shown & (FAILING - {Outcome.REGRESSED}):
+    if shown & _OTHERS:
         handles.append(Line2D([], [], linestyle="", label="failed otherwise", **_OTHER_FAILURE))
     if rebaselined:
         handles.append(Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="new baseline"))

@@ -1,6 +1,6 @@
 // ---- the data from page_data.py; all text is inserted as text, never as markup
 const data = JSON.parse(document.getElementById("data").textContent);
-const FAILING = new Set(["regressed", "oom", "crashed", "error", "invalid", "not_confirmed"]);
+const FAILING = new Set(["regressed", "over_budget", "oom", "crashed", "error", "invalid", "not_confirmed"]);
 const AMBER = new Set(["unstable", "new", "remeasure"]);
 const GREEN = new Set(["ok", "improved"]);
 const NOT_RUN = "not run";
@@ -37,6 +37,7 @@ const cells = data.cells.map((row) => {
   cell.outcome = cell.outcome === null ? null : data.severity[cell.outcome];
   cell.id = `${cell.platform.id}-${cell.model.id}-b${cell.batch}${cell.scenario ? `-${cell.scenario}` : ""}`;
   cell.value = cell.now ?? cell.baseline;
+  cell.budget = cell.budget === null ? null : data.budgets[cell.budget];
   return cell;
 });
 const byId = new Map(cells.map((cell) => [cell.id, cell]));
@@ -75,6 +76,8 @@ function decided({ change, tolerance, limit = null }, least = Math.abs(change) >
     if (others.every((other) => signed(other, digits) !== signed(change, digits))) return signed(change, digits);
   return signed(change, least);
 }
+// how far a time is from the budget: [label, ms]
+const headroom = (ms, [label, limit]) => `${label}, ${share(Math.abs(1 - ms / limit))} ${ms > limit ? "over" : "left"}`;
 const share = (value) => `${Number((value * 100).toPrecision(3))}\u202f%`;
 const colourOf = (outcome) =>
   FAILING.has(outcome) ? "red" : AMBER.has(outcome) ? "amber" : GREEN.has(outcome) ? "green" : "grey";

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from every_row import every_row
 from figure_geometry import crossings, labels, layout_faults, overlaps
@@ -22,9 +23,13 @@ from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level, LineChart, Series, Text
 from pytest_ddperf.plots.describe.history import trend_charts
+from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     from pytest_ddperf.plots.describe.charts import Chart
 
@@ -61,21 +66,26 @@ def of_one_batch_size(budgets: Mapping[str, Budget] = {}) -> dict[str, Chart]:
 
 
 TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()
-EVERY_BUDGET = Budget(max_ms=333.25, min_fps=2.5, max_latency_ms=1234.5, p95_ms=1250, p99_ms=1300.5)
 BUDGETS: dict[str, Mapping[str, Budget]] = {
-    "of all networks": {"*": Budget(max_ms=40)},
-    "per request and under load": {"*": Budget(max_latency_ms=12345.5, p95_ms=100, p99_ms=100)},
-    "out of reach": {"*": Budget(min_fps=2000)},
-    "all limits": {"*": EVERY_BUDGET},
-    "beside a level": {"*": Budget(min_fps=10.2), "resnet50": Budget(min_fps=9.9)},
-    "of one network": {"resnet50": Budget(min_fps=25, p95_ms=80)},
-    "of each network": {model: Budget(max_ms=100.5 + 7 * number) for number, model in enumerate(NETWORK_IDS)},
+    "all limits": {"*": Budget(max_ms=333.25, min_fps=2.5, max_latency_ms=1234.5, p95_ms=1250, p99_ms=1300.5)},
+    "per request": {"*": Budget(max_latency_ms=12345.5, p95_ms=100, p99_ms=100)},
+    "beside a level": {"*": Budget(min_fps=10.2), "resnet50": Budget(min_fps=9.9, p95_ms=80)},
+    "of some networks": {model: Budget(max_ms=300 + 33 * number) for number, model in enumerate(NETWORK_IDS[::3])},
+    "of each network": {model: Budget(max_ms=1000.5 + 50 * number) for number, model in enumerate(NETWORK_IDS)},
 }
+DRAWN = (
+    "latency/tk1_log", "latency/tk1_linear", "throughput/tk1", "model/squeezenet_v1.1", "mobilenet/tk1",
+    "pareto/tk1_b1", "concurrency/tk1/squeezenet_v1.1_b1", "rate/tk1/squeezenet_v1.1_b1", "history/tk1/resnet50",
+    "history/tk1/resnet50, one batch size", "latency/raspi3-ncnn_bars",
+)  # fmt: skip
+"""A figure of each kind that has an axis of times."""
+
 BUDGETED = {
-    f"{name}, {of}": chart
+    f"{name}, {of}": charts[name]
     for of, budgets in BUDGETS.items()
-    for name, chart in (of_a_run(budgets) | of_one_batch_size(budgets)).items()
-    if "budget" in repr(chart).lower() and chart not in (*RUN.values(), *BARS.values())
+    for charts in [of_a_run(budgets) | of_one_batch_size(budgets)]
+    for name in DRAWN
+    if charts[name] != (RUN | BARS)[name]
 }
 
 
@@ -133,3 +143,38 @@ def test_a_legend_over_the_lines_is_found() -> None:
     figure = figure_of(TABLES["latency/tk1_log"])
     figure.axes[0].legend(loc="lower right")
     assert "the legend covers the axes" in " ".join(layout_faults(figure))
+
+
+def budget_lines(figure: Figure) -> list[Line2D]:
+    return [line for axes in figure.axes for line in axes.lines if str(line.get_gid()).startswith("budget:")]
+
+
+@every_row("name", BUDGETED)
+def test_a_budget_is_within_the_limits_of_its_axes_and_in_the_legend(name: str) -> None:
+    figure = figure_of(BUDGETED[name])
+    found = budget_lines(figure)
+    assert found
+    for line in found:
+        axes = line.axes
+        assert axes is not None
+        box = axes.get_window_extent()
+        points = line.get_transform().transform(line.get_xydata())
+        points = points[np.isfinite(points).all(axis=1)]
+        assert (points >= box.min - 1).all()
+        assert (points <= box.max + 1).all()
+    assert "budget" in [label.text for label in labels(figure)]
+
+
+def test_a_budget_that_many_networks_share_is_labelled_beside_the_axes() -> None:
+    for name in ("latency/tk1_log", "pareto/tk1_b1", "history/tk1/resnet50", "rate/tk1/squeezenet_v1.1_b1"):
+        shown = [label.text for label in labels(figure_of(BUDGETED[f"{name}, per request"]))]
+        assert "budget 12345.5 ms/request" in shown or "p95 budget 100 ms" in shown
+
+
+def test_the_budget_of_one_network_has_its_colour() -> None:
+    chart = BUDGETED["latency/tk1_log, beside a level"]
+    colours = {str(line.get_gid()): line.get_color() for line in budget_lines(figure_of(chart))}
+    assert colours == {
+        "budget:budget 10.2 fps": style.INK,
+        "budget:budget 9.9 fps": style.look_of("model", "resnet50").colour,
+    }
