@@ -285,6 +285,16 @@ def test_a_budget_per_request_falls_with_the_batch_size_on_the_page(browser: Chr
         assert found == pytest.approx([800 / size for size in sizes], rel=5e-3)
 
 
+def test_networks_of_few_batch_sizes_share_the_line_of_the_others(browser: Chromium, tmp_path: Path) -> None:
+    for page in with_budget(browser, tmp_path, every=Budget(max_ms=100, max_latency_ms=400)):
+        (line,) = page.run(BUDGET_LINES)
+        assert line["text"] == "budget 100 ms, 400 ms/request"
+        sizes = sorted({cell.key.batch_size for cell in measured().cells if cell.value_ms is not None})
+        found = [value_at(page, y, logarithmic=True) for y in line["ys"]]
+        assert found == pytest.approx([min(100, 400 / size) for size in sizes], rel=5e-3)
+        assert page.run(BUDGET_LABELS) == ["budget400 ms/request"]
+
+
 def test_the_budget_of_one_network_has_its_colour(browser: Chromium, tmp_path: Path) -> None:
     for page in with_budget(browser, tmp_path, every=Budget(min_fps=25), resnet50=Budget(max_ms=30)):
         strokes = {line["text"]: line["stroke"] for line in page.run(BUDGET_LINES)}

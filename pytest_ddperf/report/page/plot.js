@@ -66,42 +66,43 @@ function axes(size, scale, label, named) {
   );
 }
 // ---- budgets: the strictest limit of the time per image, [label, ms]
-// networks with the same one share a line: { labels, points: batch to ms, series: platforms and models }
+// series that agree where both have a batch size share a line: { points: batch to budget, series: cells of each }
 function budgetLines(drawnCells) {
   const bySeries = new Map();
   for (const cell of drawnCells) {
     if (!cell.budget) continue;
     const id = [cell.platform.id, cell.model.id].join("/");
-    if (!bySeries.has(id)) bySeries.set(id, { labels: new Set(), points: new Map(), series: [cell] });
-    bySeries.get(id).labels.add(cell.budget[0]);
-    bySeries.get(id).points.set(cell.batch, cell.budget[1]);
+    if (!bySeries.has(id)) bySeries.set(id, { points: new Map(), series: [cell] });
+    bySeries.get(id).points.set(cell.batch, cell.budget);
   }
-  const shared = new Map();
-  for (const one of bySeries.values()) {
-    const key = [...one.labels].join();
-    const known = shared.get(key) ?? { ...one, points: new Map(), series: [] };
-    one.points.forEach((ms, batch) => known.points.set(batch, ms));
-    known.series.push(...one.series);
-    shared.set(key, known);
+  const shared = [];
+  for (const { points, series } of bySeries.values()) {
+    const agrees = (one) => [...points].every(([batch, budget]) => (one.points.get(batch) ?? budget)[1] === budget[1]);
+    const known = shared.find(agrees);
+    if (!known) shared.push({ points, series });
+    else {
+      points.forEach((budget, batch) => known.points.set(batch, budget));
+      known.series.push(...series);
+    }
   }
-  return [...shared.values()].map((one) => ({ ...one, points: [...one.points].sort(([a], [b]) => a - b) }));
+  return shared.map((one) => ({ ...one, points: [...one.points].sort(([a], [b]) => a - b) }));
 }
 const limitOf = (label) => label.replace("budget ", "");
 // room beside the axes for the labels
 const budgetRoom = (labels, least) => Math.max(least, ...labels.map((label) => 12 + 6.4 * limitOf(label).length));
-// the label has two lines; it is left out where it would cover another one, and the line has it as its title
+// the label is that of the last limit, on two lines, unless it would cover another one; the title has every limit
 function drawBudget(size, points, labels, named, stroke = null) {
-  const text = `budget ${[...labels].map(limitOf).join(", ")}`;
+  const text = `budget ${[...new Set(labels)].map(limitOf).join(", ")}`;
   const made = drawn(canvas, "path", { class: "budget", d: path(points), "data-budget": text });
   if (stroke) made.style.stroke = stroke;
   drawn(made, "title", {}, text);
   const [, y] = points.at(-1);
-  if (labels.size > 1 || named.some((other) => Math.abs(other - y) < 26)) return;
+  if (named.some((other) => Math.abs(other - y) < 26)) return;
   named.push(y);
   const x = size.width - size.right + 6;
   const label = drawn(canvas, "text", { class: "budget", x, y: y - 2 });
   drawn(label, "tspan", { x }, "budget");
-  drawn(label, "tspan", { x, dy: 12 }, limitOf([...labels][0]));
+  drawn(label, "tspan", { x, dy: 12 }, limitOf(labels.at(-1)));
 }
 const level = (size, y) => [
   [size.left, y],
@@ -136,11 +137,11 @@ function byBatch(toValue, label) {
       state.platforms.size ? "Every model is hidden: press one in the legend to show it." : "Choose a platform.",
     );
   const budgets = budgetLines(all.flatMap(([, , own]) => own));
-  const labels = [...new Set(budgets.flatMap((one) => [...one.labels]))];
+  const labels = [...new Set(budgets.flatMap((one) => one.points.map(([, [text]]) => text)))];
   const size = { ...room(), right: budgetRoom(labels, 52) }; // room for the names of the levels
   newCanvas(size, [label, ...labels].join("; "));
   const value = ([kind, , own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
-  const values = [...all.flatMap(value), ...budgets.flatMap((one) => one.points.map(([, ms]) => toValue(ms)))];
+  const values = [...all.flatMap(value), ...budgets.flatMap((one) => one.points.map(([, [, ms]]) => toValue(ms)))];
   const scale = valueScale(values, size.height - size.bottom, size.top);
   const batches = [...new Set(all.flatMap(([, , own]) => own.map((cell) => cell.batch)))].sort((a, b) => a - b);
   const across =
@@ -156,12 +157,12 @@ function byBatch(toValue, label) {
       String(batch),
     );
   const named = [];
-  for (const { labels: own, points, series } of budgets) {
-    const straight = points.every(([, ms]) => ms === points[0][1]);
-    const at = straight
-      ? level(size, scale.at(toValue(points[0][1])))
-      : points.map(([batch, ms]) => [across(batch), scale.at(toValue(ms))]);
-    drawBudget(size, at, own, named, budgets.length > 1 && series.length === 1 ? colour(series[0].model) : null);
+  for (const { points, series } of budgets) {
+    const ys = points.map(([, [, ms]]) => scale.at(toValue(ms)));
+    const straight = ys.every((y) => y === ys[0]);
+    const at = straight ? level(size, ys[0]) : points.map(([batch], index) => [across(batch), ys[index]]);
+    const stroke = budgets.length > 1 && series.length === 1 ? colour(series[0].model) : null;
+    drawBudget(size, at, points.map(([, [text]]) => text), named, stroke);
   }
   const budgetLabels = named.length; // these have two lines
   for (const fps of FPS) {
@@ -316,7 +317,7 @@ function history() {
     drawn(canvas, "path", { class: "band", d: `${path([...upper, ...[...lower].reverse()])}z` });
     drawn(canvas, "path", { class: "held", d: path(lower) });
   }
-  if (budget) drawBudget(size, level(size, scale.at(budget[1])), new Set(labels), []);
+  if (budget) drawBudget(size, level(size, scale.at(budget[1])), labels, []);
   const group = drawn(canvas, "g", { class: "series nights", "data-series": state.cell });
   const points = nights.map(([, now], index) => [across(index), scale.at(now)]);
   drawn(group, "path", { class: "line", d: path(points) });
