@@ -160,8 +160,8 @@ def test_a_budget_is_within_the_limits_of_its_axes_and_in_the_legend(name: str) 
         box = axes.get_window_extent()
         points = line.get_transform().transform(line.get_xydata())
         points = points[np.isfinite(points).all(axis=1)]
-        assert (points >= box.min - 1).all()
-        assert (points <= box.max + 1).all()
+        assert (points >= np.asarray(box.min) - 1).all()
+        assert (points <= np.asarray(box.max) + 1).all()
     assert "budget" in [label.text for label in labels(figure)]
 
 
