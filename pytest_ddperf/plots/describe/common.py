@@ -95,12 +95,14 @@ def find_limit(results: Results, cell: Result) -> TimeLimit | None:
     return results.budget_of(cell).find_time_limit(cell.key)
 
 
-def budget_lines(limits: Limits, y: Callable[[float], float] = float) -> tuple[BudgetLine, ...]:
-    """Return a line for each distinct budget.
+def budget_lines(limits: Limits, y: Callable[[float], float] = float, *, curves: bool = True) -> tuple[BudgetLine, ...]:
+    """Return a line for each distinct budget. Its label is that of its limit; see `curves` if it has several.
 
     Args:
         limits: the limits of each series.
         y: converts milliseconds to the drawn value.
+        curves: whether positions follow each other, so that the label can be that of the last limit, beside the end of
+            the curve; otherwise it is just `budget`.
     """
     grouped: dict[tuple[tuple[float, TimeLimit], ...], list[str]] = {}
     for name, points in limits.items():
@@ -109,8 +111,8 @@ def budget_lines(limits: Limits, y: Callable[[float], float] = float) -> tuple[B
             grouped.setdefault(known, []).append(name)
     lines = []
     for points, names in grouped.items():
-        labels = {limit.label for _, limit in points}
-        label = labels.pop() if len(labels) == 1 else "budget"
+        labels = [limit.label for _, limit in points]
+        label = labels[-1] if curves or len(set(labels)) == 1 else "budget"
         one = names[0] if len(names) == 1 < len(limits) else ""
         ys = tuple(y(limit.ms) for _, limit in points)
         if len(points) == len(limits[names[0]]) and len(set(ys)) == 1:

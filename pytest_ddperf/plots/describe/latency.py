@@ -73,7 +73,11 @@ def latency_bars(results: Results, platform: str) -> BarChart:
     return BarChart(
         text.noted(common.budget_note(limits, catalog.network_title)),
         tuple((cell.key.model, catalog.network_title(cell.key.model)) for cell in cells),
-        (BarPanel(MS_PER_IMAGE, tuple(columns), common.fps_levels(values), common.budget_lines(of_rows)),),
+        (
+            BarPanel(
+                MS_PER_IMAGE, tuple(columns), common.fps_levels(values), common.budget_lines(of_rows, curves=False)
+            ),
+        ),
     )
 
 
@@ -150,7 +154,7 @@ def model_chart(results: Results, model: str) -> LineChart:
         common.fps_levels(common.values_of(series)),
         keyed_by="batch",
         x_log=False,
-        budgets=common.budget_lines(of_sizes),
+        budgets=common.budget_lines(of_sizes, curves=False),
     )
 
 

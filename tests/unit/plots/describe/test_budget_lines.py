@@ -72,7 +72,7 @@ def test_where_different_limits_are_strictest_the_note_states_them() -> None:
     chart = lines(describe(published(), [], tk1={"*": Budget(max_ms=100, max_latency_ms=800)})["latency/tk1_log"])
     (line,) = chart.budgets
     assert line.y == tuple(min(100, 800 / size) for size in line.x)
-    assert line.label == "budget"
+    assert line.label == "budget 800 ms/request", "which limits the end of the line"
     assert any(note.startswith("Budgets: 100 ms, 800 ms/request (") for note in chart.text.notes)
 
 
@@ -98,6 +98,7 @@ def test_a_network_across_platforms_has_the_budget_of_each_platform_at_its_place
     chart = lines(describe(published(), [], tk1={"*": Budget(min_fps=5)}, tx1={"*": OF_ALL})["model/resnet50"])
     places = {label: place for place, label in chart.ticks}
     (line,) = chart.budgets
+    assert line.label == "budget", "the note states which"
     assert dict(zip(line.x, line.y, strict=True)) == {places["Jetson TK1"]: 200.0, places["Jetson TX1"]: 40.0}
     assert "Budgets: 40 ms (Jetson TX1); 5 fps (Jetson TK1)." in chart.text.notes
 
