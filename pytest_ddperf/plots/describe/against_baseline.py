@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MARKS = {
     Outcome.REGRESSED: "\u25b2",
-    Outcome.OVER_BUDGET: ">",
+    Outcome.OVER_BUDGET: "#",
     Outcome.IMPROVED: "\u25bc",
     Outcome.UNSTABLE: "~",
     Outcome.INVALID: "!",
