@@ -145,6 +145,11 @@ class Platform:
         own, of_all = (self.budgets.get(name, NO_BUDGET) for name in (model, EVERY_NETWORK))
         return own.or_else(of_all)
 
+    def name_budget(self, model: str, key: str) -> str:
+        """Name what a limit of a network is set for: `resnet50 on tk1`, or `tk1` for all its networks."""
+        own = getattr(self.budgets.get(model, NO_BUDGET), key) is not None
+        return f"{model} on {self.id}" if own else self.id
+
     def reading_error_of(self, value_ms: float) -> float:
         """Maximum reading error of the published `value_ms` (milliseconds per image), in milliseconds."""
         return value_ms * self.reading_error_percent / 100 + self.reading_error_ms

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
+from pytest_ddperf.core.budgets import NO_BUDGET, Budget
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.records import AGAINST, FAILING, Baseline, Outcome, Unavailable
 from pytest_ddperf.core.scenarios import scenario_sort_key
@@ -215,6 +216,13 @@ class Results:
         if cell.outcome is None:
             return None
         return cell.earlier or self.runs.get(cell.key.platform)
+
+    def budget_of(self, cell: Result) -> Budget:
+        """The budget that a run applied to a cell, else the one in ddperf.toml."""
+        if cell.budgets:
+            return Budget(**{one.key: one.limit for one in cell.budgets})
+        platform = self.catalog.platforms.get(cell.key.platform)
+        return NO_BUDGET if platform is None else platform.budget_of(cell.key.model).of_cell(cell.key)
 
     @property
     def platforms(self) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def describe(results: Results, trends: Sequence[Trend], platforms: Sequence[str]
         charts |= load.load_charts(results, platform)
     charts |= against.against_charts(results, platforms)
     charts |= against_baseline.against_baseline_charts(results, platforms)
-    return {**charts, **history.trend_charts(results.catalog, trends, platforms)}
+    return {**charts, **history.trend_charts(results, trends, platforms)}
 
 
 def draw_charts(

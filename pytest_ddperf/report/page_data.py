@@ -11,6 +11,7 @@ from pytest_ddperf.report.csv_json import replace_non_finite
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_ddperf.core.budgets import TimeLimit
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.results import Result, Results, Trend, TrendNight
 
@@ -25,9 +26,12 @@ LONGEST_REASON = 300
 
 FIELDS = (
     "platform", "model", "batch", "scenario", "baseline", "kind", "source", "x",
-    "now", "change", "outcome", "tolerance", "limit", "removed", "sees", "passes", "clock", "why",
+    "now", "change", "outcome", "tolerance", "limit", "removed", "sees", "passes", "clock", "why", "budget",
 )  # fmt: skip
-"""Fields of each entry of `cells`, in order; platforms, models and sources are indices into the lists of these."""
+"""Fields of each entry of `cells`, in order.
+
+Platforms, models, sources and budgets are indices into the lists of these.
+"""
 
 
 def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]:
@@ -36,7 +40,8 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
     platforms = {name: place for place, name in enumerate(results.platforms)}
     models = {name: place for place, name in enumerate(named)}
     sources: dict[str, int] = {}
-    cells = [_cell(cell, platforms, models, sources) for cell in results.cells]
+    budgets: dict[TimeLimit, int] = {}
+    cells = [_cell(cell, platforms, models, sources, _budget(results, cell, budgets)) for cell in results.cells]
     shown, shortened = _nights(trends)
     runs: dict[tuple[str, str, str], int] = {}
     histories = [_trend(trend, runs) for trend in shown]
@@ -44,6 +49,7 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
         "platforms": [_platform(results, name) for name in platforms],
         "models": [_model(results, name) for name in models],
         "sources": list(sources),
+        "budgets": [[limit.label, _short(limit.ms)] for limit in budgets],
         "severity": [str(outcome) for outcome in SEVERITY],
         "fields": list(FIELDS),
         "cells": cells,
@@ -55,7 +61,15 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
     return cleaned
 
 
-def _cell(cell: Result, platforms: Mapping[str, int], models: Mapping[str, int], sources: dict[str, int]) -> list[Any]:
+def _budget(results: Results, cell: Result, budgets: dict[TimeLimit, int]) -> int | None:
+    """Return the index of a cell's strictest limit of the time per image; None without one."""
+    limit = results.budget_of(cell).find_time_limit(cell.key)
+    return None if limit is None else budgets.setdefault(limit, len(budgets))
+
+
+def _cell(
+    cell: Result, platforms: Mapping[str, int], models: Mapping[str, int], sources: dict[str, int], budget: int | None
+) -> list[Any]:
     """Return the values of `FIELDS` for a cell, without empty values at the end."""
     key = cell.key
     source = phrases.join_lines(cell.baseline_source)
@@ -66,9 +80,9 @@ def _cell(cell: Result, platforms: Mapping[str, int], models: Mapping[str, int],
         None if cell.outcome is None else SEVERITY.index(cell.outcome),
         cell.tolerance, _short(cell.limit), _short(cell.shift_removed) or None, _short(cell.resolution),
         len(cell.samples_ms), cell.clock,
-        phrases.explain_verdict(cell, LONGEST_REASON),
+        phrases.explain_verdict(cell, LONGEST_REASON), budget,
     ]  # fmt: skip
-    while row[-1] in (None, "", 0) and len(row) > FIELDS.index("now"):
+    while budget is None and row[-1] in (None, "", 0) and len(row) > FIELDS.index("now"):
         row.pop()
     return row
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import NO_BUDGET, Budget
+
 if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.platform import Platform
@@ -31,6 +33,7 @@ class Rule(StrEnum):
     BATCH_SIZE = "batch size"
     LATENCY = "latency"
     SPEED = "speed"
+    BUDGET = "budget"
 
 
 RULES = tuple(Rule)
@@ -80,12 +83,14 @@ class Miss:
         text: description with the figure and the limit.
         shortfall: by how much the limit is missed, relative (0.1 is ten per cent); None without a figure.
         unknown: whether the only reason is that the figure is unknown.
+        budget: the limit of ddperf.toml that is not met, such as `min_fps 25 of tk1`; "" for all other rules.
     """
 
     rule: Rule
     text: str
     shortfall: float | None = None
     unknown: bool = False
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class Considered:
         misses: requirements that are not met, in the order of `Rule`; empty for a candidate.
         on_edge: limits between `low_ms` and `high_ms`, so that it is uncertain whether they are met.
         unknown: required figures that are unknown.
+        budget: its limits in ddperf.toml, which are requirements too.
     """
 
     key: CellKey
@@ -121,6 +127,7 @@ class Considered:
     misses: tuple[Miss, ...] = ()
     on_edge: tuple[Rule, ...] = ()
     unknown: tuple[Rule, ...] = ()
+    budget: Budget = NO_BUDGET
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -181,6 +188,12 @@ class Selection:
     ruled_out: tuple[Considered, ...]
     without_figures: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def with_budget(self) -> tuple[Platform, ...]:
+        """The platforms of which a cell has a budget, in catalogue order of the cells."""
+        every = (*self.ruled_out, *self.candidates)
+        return tuple(dict.fromkeys(one.platform for one in every if one.budget))
 
     @property
     def best(self) -> tuple[Considered, ...]:

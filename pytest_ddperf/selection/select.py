@@ -2,7 +2,7 @@
 
 This automates the report's section "Selecting an embedded platform and network". An unknown figure never meets a
 requirement: a cell whose watts, accuracy, price or parameters are unknown is ruled out if they are required, unless
-unknown figures are allowed.
+unknown figures are allowed. The budgets of ddperf.toml are requirements too: the stricter limit of the two counts.
 
 Ranking: each platform and network is represented by the smallest batch that meets all requirements, since its first
 result comes soonest. Candidates are ranked by top-1 accuracy, then by images per second per watt, then by images per
@@ -12,10 +12,12 @@ with another figure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import Outcome
@@ -24,6 +26,7 @@ from pytest_ddperf.selection.rules import RULES, Considered, Miss, Ranking, Requ
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.results import Result, Results
 
 ROUNDING = 1e-9
@@ -178,7 +181,11 @@ def _considered(cell: Result, network: Network, platform: Platform, run: str, as
     misses = [] if figure.miss is None else [figure.miss]
     on_edge: list[Rule] = []
     unknown: list[Rule] = []
-    for limit in _limits(network, platform, cell.key.batch_size, memory_gib=memory_gib, figure=figure, asked=asked):
+    budget = NO_BUDGET if cell.key.scenario else platform.budget_of(network.id).of_cell(cell.key)
+    for limit in (
+        *_limits(network, platform, cell.key.batch_size, memory_gib=memory_gib, asked=asked),
+        *_time_limits(network, platform, cell.key.batch_size, figure=figure, asked=asked, budget=budget),
+    ):
         if limit.value is None:
             unknown.append(limit.rule)
             if not asked.allow_unknown:
@@ -203,6 +210,7 @@ def _considered(cell: Result, network: Network, platform: Platform, run: str, as
         misses=tuple(misses),
         on_edge=tuple(on_edge),
         unknown=tuple(unknown),
+        budget=budget,
     )
 
 
@@ -218,6 +226,7 @@ class _Limit:
         decimals: decimal places of the printed figure; None for all.
         rising: whether more is better.
         span: lower and upper bound of the figure; None if it is exact.
+        budget: same as `Miss.budget`.
     """
 
     rule: Rule
@@ -227,6 +236,7 @@ class _Limit:
     decimals: int | None = None
     rising: bool = False
     span: tuple[float, float] | None = None
+    budget: str = ""
 
     def meets(self, value: float) -> bool:
         """Whether a figure is within the limit."""
@@ -244,7 +254,8 @@ class _Limit:
         text = self.text.format(value=self._printed(value), bound=self.bound)
         if self.on_edge:
             text += " (within its error)"
-        return Miss(self.rule, text, self.bound / value - 1 if self.rising else value / self.bound - 1)
+        shortfall = self.bound / value - 1 if self.rising else value / self.bound - 1
+        return Miss(self.rule, text, shortfall, budget=self.budget)
 
     def _printed(self, value: float) -> str:
         """Format a figure with enough decimals to show that it misses the limit: never `25.0 of 25`."""
@@ -260,10 +271,9 @@ def _limits(
     batch_size: int,
     *,
     memory_gib: float | None,
-    figure: _Figure,
     asked: Requirements,
 ) -> Iterator[_Limit]:
-    """Yield each requirement with the cell's figure; requirements on time only if the cell has a time."""
+    """Yield each requirement that does not limit the time, with the cell's figure."""
     stated: Sequence[tuple[Rule, float | None, float | None, str, int | None]] = (
         (Rule.WATTS, platform.watts, asked.max_watts, "{value} W, limit {bound:g}", None),
         (Rule.PRICE, platform.price_usd, asked.max_price_usd, "{value} USD, limit {bound:g}", None),
@@ -276,15 +286,46 @@ def _limits(
     if (bound := asked.min_accuracy_percent) is not None:
         text = "top-1 accuracy {value} %, minimum {bound:g}"
         yield _Limit(Rule.ACCURACY, network.top1_accuracy_percent, bound, text, rising=True)
+
+
+def _time_limits(
+    network: Network,
+    platform: Platform,
+    batch_size: int,
+    *,
+    figure: _Figure,
+    asked: Requirements,
+    budget: Budget,
+) -> Iterator[_Limit]:
+    """Yield the strictest limit of the time per batch and of the time per image; none if the cell has no time."""
     value_ms, low_ms, high_ms = figure.value_ms, figure.low_ms, figure.high_ms
     if value_ms is None:
         return
-    if (bound := asked.max_latency_ms) is not None:
-        text = "{value} ms for the batch, limit {bound:g}"
-        span = (low_ms * batch_size, high_ms * batch_size)
-        yield _Limit(Rule.LATENCY, value_ms * batch_size, bound, text, 1, span=span)
-    if (bound := asked.min_fps) is not None:
-        span = (1000 / high_ms, 1000 / low_ms if low_ms > 0 else inf)
-        yield _Limit(
-            Rule.SPEED, 1000 / value_ms, bound, "{value} images/s, minimum {bound:g}", 1, rising=True, span=span
-        )
+    per_batch = partial(
+        _Limit,
+        value=value_ms * batch_size,
+        text="{value} ms for the batch, limit {bound:g}",
+        decimals=1,
+        span=(low_ms * batch_size, high_ms * batch_size),
+    )
+    per_image = partial(
+        _Limit, value=value_ms, text="{value} ms per image, limit {bound:g}", decimals=1, span=(low_ms, high_ms)
+    )
+    per_second = partial(
+        _Limit,
+        value=1000 / value_ms,
+        text="{value} images/s, minimum {bound:g}",
+        decimals=1,
+        rising=True,
+        span=(1000 / high_ms, 1000 / low_ms if low_ms > 0 else inf),
+    )
+    of_batch = [] if asked.max_latency_ms is None else [per_batch(Rule.LATENCY, bound=asked.max_latency_ms)]
+    of_image = [] if asked.min_fps is None else [per_second(Rule.SPEED, bound=asked.min_fps)]
+    for key, bound in budget.limits():
+        limit = {"max_latency_ms": per_batch, "max_ms": per_image, "min_fps": per_second}[key](Rule.BUDGET, bound=bound)
+        name = platform.name_budget(network.id, key)
+        named = replace(limit, text=f"{limit.text} (budget of {name})", budget=f"{key} {bound:g} of {name}")
+        (of_batch if key == "max_latency_ms" else of_image).append(named)
+    for limits in (of_batch, of_image):
+        if limits:  # of equal limits the first, which is that of the command line
+            yield min(limits, key=lambda limit: 1000 / limit.bound if limit.rising else limit.bound)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import textwrap
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def format_selection(chosen: Selection, width: int, *, whole: bool) -> Iterator[
     for warning in chosen.warnings:
         yield from _wrapped(f"note: {warning}", width)
     shown = chosen.candidates if whole else chosen.best
-    asked = describe_requirements(chosen.requirements)
+    asked = describe_requirements(chosen)
     total = len(chosen.candidates) + len(chosen.ruled_out)
     if not chosen.candidates:
         what = f"meets the requirements: {asked}" if asked else "has a figure"
@@ -96,8 +97,9 @@ def format_selection(chosen: Selection, width: int, *, whole: bool) -> Iterator[
     yield from _ruled_out(chosen, width, whole=whole)
 
 
-def describe_requirements(asked: Requirements) -> str:
-    """Describe the requirements in words; "" without any."""
+def describe_requirements(chosen: Selection) -> str:
+    """Describe the requirements in words, those of ddperf.toml too; "" without any."""
+    asked = chosen.requirements
     parts = [
         text.format(bound)
         for bound, text in (
@@ -111,8 +113,11 @@ def describe_requirements(asked: Requirements) -> str:
         )
         if bound is not None
     ]
-    allowed = " (unknown figures allowed)" if parts and asked.allow_unknown else ""
-    return ", ".join(parts) + allowed
+    if parts and asked.allow_unknown:
+        parts[-1] += " (unknown figures allowed)"
+    if chosen.with_budget:
+        parts.append(f"the budgets of {', '.join(one.id for one in chosen.with_budget)}")
+    return ", ".join(parts)
 
 
 def _table(rows: Sequence[Considered], width: int, *, memory: bool) -> Iterator[str]:
@@ -212,12 +217,16 @@ def describe_group(group: Group, asked: Requirements) -> str:
         Rule.BATCH_SIZE: f"batch over {asked.max_batch_size or 0}",
         Rule.LATENCY: f"batch takes over {asked.max_latency_ms or 0:g} ms",
         Rule.SPEED: f"below {asked.min_fps or 0:g} images/s",
+        Rule.BUDGET: "over a budget of ddperf.toml",
     }
     return f"{names[group.rule]}: {_of(group, platforms)}"
 
 
 def _of(group: Group, platforms: str) -> str:
-    """Return the networks if a property of the network rules the cells out, else the platforms."""
+    """Return the networks if a property of the network rules the cells out, the budgets, or else the platforms."""
+    if group.rule is Rule.BUDGET:
+        counts = Counter(one.misses[0].budget for one in group.cells)
+        return ", ".join(f"{budget} ({count})" for budget, count in counts.items())
     if group.rule in {Rule.ACCURACY, Rule.MEMORY}:
         return ", ".join(dict.fromkeys(one.key.model for one in group.cells))
     return platforms
@@ -297,6 +306,10 @@ def render_json(chosen: Selection, *, whole: bool) -> str:
     ranked = chosen.candidates if whole else chosen.best
     document = {
         "requirements": asdict(chosen.requirements),
+        "budgets": {
+            platform.id: {network: dict(budget.limits()) for network, budget in platform.budgets.items()}
+            for platform in chosen.with_budget
+        },
         "candidates": [_row(one, place) for place, one in enumerate(ranked, start=1)],
         "ruled_out_by": [
             {"rule": str(group.rule), "unknown": group.unknown, "cells": len(group.cells)} for group in chosen.groups()

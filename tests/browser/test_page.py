@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import webdriver
+from figure_results import with_budgets
 from load_made import loaded, result
 from report_examples import B8, RUN, measured, published, trend
 from webdriver import Chromium
 
+from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.report import html
 
@@ -227,6 +229,136 @@ def test_the_history_of_a_cell_is_drawn_night_by_night(page: Chromium) -> None:
     assert "69.8 ms per image" in reported
     assert "regressed" in reported
     assert "commit 000000b" in reported
+
+
+BUDGET_LINES = """
+return [...document.querySelectorAll("#plot path.budget")].map((line) => ({
+  text: line.dataset.budget, stroke: getComputedStyle(line).stroke,
+  ys: line.getAttribute("d").slice(1).split("L").map((point) => Number(point.split(",")[1])),
+}))
+"""
+BUDGET_LABELS = 'return [...document.querySelectorAll("#plot text.budget")].map((one) => one.textContent)'
+
+
+def with_budget(browser: Chromium, folder: Path, **of_tk1: Budget) -> Iterator[Chromium]:
+    """The page of a run on a TK1 with budgets; `every`: of all networks."""
+    budgets = {"*" if name == "every" else name: budget for name, budget in of_tk1.items()}
+    yield from opened(browser, folder, html.render_page(with_budgets(everything(), {"tk1": budgets}), [trend()]))
+
+
+def value_at(page: Chromium, y: float, *, logarithmic: bool) -> float:
+    """The value of a position on the axis, from its ticks."""
+    (low, low_y), *_, (high, high_y) = page.run(TICKS)
+    share = (y - low_y) / (high_y - low_y)
+    return float(low * (high / low) ** share if logarithmic else low + share * (high - low))
+
+
+@pytest.mark.parametrize("scale", ["log", "linear"])
+@pytest.mark.parametrize(("view", "value"), [("history", 40.0), ("latency", 40.0), ("speed", 25.0)])
+def test_a_budget_is_a_labelled_line_at_its_value(
+    browser: Chromium, tmp_path: Path, view: str, value: float, scale: str
+) -> None:
+    for page in with_budget(browser, tmp_path, every=Budget(min_fps=25)):
+        page.click(f"[data-view='{view}']")
+        page.click(f"[data-scale='{scale}']")
+        (line,) = page.run(BUDGET_LINES)
+        assert len(set(line["ys"])) == 1
+        assert value_at(page, line["ys"][0], logarithmic=scale == "log") == pytest.approx(value, rel=5e-3)
+        assert page.run(BUDGET_LABELS) == ["budget25 fps"], "on two lines"
+        assert "budget 25 fps" in page.run("return document.querySelector('#plot svg').getAttribute('aria-label')")
+
+
+def test_a_budget_far_from_the_times_is_within_the_axes(browser: Chromium, tmp_path: Path) -> None:
+    for page in with_budget(browser, tmp_path, every=Budget(max_ms=0.5)):
+        for view, scale in itertools.product(("latency", "speed", "history"), ("log", "linear")):
+            page.click(f"[data-view='{view}']")
+            page.click(f"[data-scale='{scale}']")
+            (line,) = page.run(BUDGET_LINES)
+            bottom = page.run("return Number(document.querySelector('#plot line.axis').getAttribute('y1'))")
+            assert 0 < line["ys"][0] <= bottom
+
+
+def test_a_budget_per_request_falls_with_the_batch_size_on_the_page(browser: Chromium, tmp_path: Path) -> None:
+    for page in with_budget(browser, tmp_path, every=Budget(max_latency_ms=800)):
+        (line,) = page.run(BUDGET_LINES)
+        assert line["text"] == "budget 800 ms/request"
+        found = [value_at(page, y, logarithmic=True) for y in line["ys"]]
+        sizes = sorted({cell.key.batch_size for cell in measured().cells if cell.value_ms is not None})
+        assert found == pytest.approx([800 / size for size in sizes], rel=5e-3)
+
+
+def test_networks_of_few_batch_sizes_share_the_line_of_the_others(browser: Chromium, tmp_path: Path) -> None:
+    for page in with_budget(browser, tmp_path, every=Budget(max_ms=100, max_latency_ms=400)):
+        (line,) = page.run(BUDGET_LINES)
+        assert line["text"] == "budget 100 ms, 400 ms/request"
+        sizes = sorted({cell.key.batch_size for cell in measured().cells if cell.value_ms is not None})
+        found = [value_at(page, y, logarithmic=True) for y in line["ys"]]
+        assert found == pytest.approx([min(100, 400 / size) for size in sizes], rel=5e-3)
+        assert page.run(BUDGET_LABELS) == ["budget400 ms/request"]
+
+
+def test_the_budget_of_one_network_has_its_colour(browser: Chromium, tmp_path: Path) -> None:
+    for page in with_budget(browser, tmp_path, every=Budget(min_fps=25), resnet50=Budget(max_ms=30)):
+        strokes = {line["text"]: line["stroke"] for line in page.run(BUDGET_LINES)}
+        own = page.run(
+            "return getComputedStyle(document.querySelector(\"#plot [data-series='tk1/resnet50'] .line\")).stroke"
+        )
+        assert strokes["budget 30 ms"] == own != strokes["budget 25 fps"]
+
+
+def test_a_value_states_how_far_it_is_from_its_budget(browser: Chromium, tmp_path: Path) -> None:
+    for page in with_budget(browser, tmp_path, every=Budget(max_ms=60)):
+        tip = "return document.querySelector('#tip').innerText"
+        page.hover(f"[data-side='now'] [data-cell='{B8}']")
+        assert re.search(r"budget 60 ms, 16\.3\s% over", page.run(tip))
+        page.click("[data-view='history']")
+        page.hover(".nights .mark")
+        assert re.search(r"budget 60 ms, 10\s% left", page.run(tip))
+
+
+def test_the_table_has_the_budget_of_each_cell(browser: Chromium, tmp_path: Path) -> None:
+    for page in with_budget(browser, tmp_path, every=Budget(min_fps=25), resnet50=Budget(max_ms=30)):
+        budget = "return document.querySelector(`tr[data-cell='${arguments[0]}'] [data-column=budget]`).textContent"
+        assert page.run(budget, str(B8)) == "25 fps"
+        assert page.run(budget, "tk1-resnet50-b3") == "30 ms"
+
+
+def test_a_page_without_a_budget_has_neither_a_line_nor_a_column(page: Chromium) -> None:
+    assert page.run("return document.querySelectorAll('[data-column=budget], .budget').length") == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_labels_of_budgets_are_beside_the_lines_and_readable(
+    browser: Chromium, tmp_path: Path, width: int, scheme: str
+) -> None:
+    budgets = {"every": Budget(max_latency_ms=800), "resnet50": Budget(max_ms=39), "vgg16": Budget(max_ms=41)}
+    for page in with_budget(browser, tmp_path, **budgets, googlenet=Budget(max_ms=40)):
+        page.emulate("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page.emulate("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        try:
+            for view in ("latency", "speed", "history"):
+                page.click(f"[data-view='{view}']")
+                boxes = page.run(
+                    "return [...document.querySelectorAll('#plot text.budget, #plot text.fps')].map((one) => {"
+                    "const box = one.getBBox(); return [box.x, box.x + box.width, box.y, box.y + box.height] })"
+                )
+                assert boxes
+                limit = page.run("return document.querySelector('#plot svg').viewBox.baseVal.width")
+                end = page.run("return Number(document.querySelector('#plot line.axis').getAttribute('x2'))")
+                assert all(end < left and right <= limit for left, right, _, _ in boxes)
+                assert all(
+                    one[3] <= other[2] + 1 or other[3] <= one[2] + 1 for one, other in itertools.combinations(boxes, 2)
+                )
+                line, back = page.run(
+                    "return [getComputedStyle(document.querySelector('#plot text.budget')).fill,"
+                    " getComputedStyle(document.querySelector('figure')).backgroundColor]"
+                )
+                assert (sum(map(int, re.findall(r"\d+", line)[:3])) > 382) == (scheme == "dark"), (line, back)
+                assert page.run("return document.documentElement.scrollWidth") <= width
+        finally:
+            page.emulate("Emulation.clearDeviceMetricsOverride")
+            page.emulate("Emulation.setEmulatedMedia", features=[])
 
 
 def test_a_column_sorts_the_table_both_ways_what_is_empty_last(page: Chromium) -> None:

@@ -40,7 +40,7 @@ folder = Path(sys.argv[1])
 results = load_stored(load_catalog(), folder, platforms=["tk1"])
 with HistoryIndex(folder) as index:
     trend = index.trends("tk1")[CellKey("tk1", "squeezenet_v1.1", 8)]
-draw_charts(trend_charts(load_catalog(), [trend], ["tk1"]), folder.parent)
+draw_charts(trend_charts(results, [trend], ["tk1"]), folder.parent)
 answer = [sum(cell.now_ms is not None for cell in results.cells), len(trend.nights)]
 """
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.results import Result, Results
     from pytest_ddperf.plots.describe.charts import Chart
 
@@ -43,6 +44,14 @@ def measured(changes: Mapping[tuple[str, int], float | Outcome | None] = {}) -> 
     """
     cells = tuple(_measured(cell, changes) for cell in published().cells)
     return replace(published(), cells=cells, runs={MEASURED: RUN})
+
+
+def with_budgets(results: Results, budgets: Mapping[str, Mapping[str, Budget]]) -> Results:
+    """Return results whose platforms have these budgets, by platform and network ("*" for all networks)."""
+    platforms = {
+        name: replace(platform, budgets=budgets.get(name, {})) for name, platform in results.catalog.platforms.items()
+    }
+    return replace(results, catalog=replace(results.catalog, platforms=platforms))
 
 
 def _measured(cell: Result, changes: Mapping[tuple[str, int], float | Outcome | None]) -> Result:

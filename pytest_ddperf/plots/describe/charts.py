@@ -50,6 +50,23 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """A budget on an axis: the strictest limit at each position.
+
+    Args:
+        label: text beside the line, such as `budget 40 ms`.
+        y: one value per position; a single one for a straight line across the axes.
+        x: the positions, ascending; empty for a straight line.
+        id: id of the only series that the budget applies to; "" if it applies to several, or to the whole figure.
+    """
+
+    label: str
+    y: tuple[float, ...]
+    x: tuple[float, ...] = ()
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """The texts around a figure.
 
@@ -82,6 +99,7 @@ class LineChart:
         keyed_by: kind of the series ids: `model`, `batch` or `platform`.
         x_log: whether x is a batch size, drawn on a logarithmic axis to base 2.
         y_log: whether y is drawn on a logarithmic axis to base 10.
+        budgets: the budgets, on the y axis.
     """
 
     text: Text
@@ -93,6 +111,7 @@ class LineChart:
     keyed_by: str = "model"
     x_log: bool = True
     y_log: bool = True
+    budgets: tuple[BudgetLine, ...] = ()
 
     @property
     def with_run(self) -> bool:
@@ -119,11 +138,19 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class BarPanel:
-    """Bars of one quantity."""
+    """Bars of one quantity.
+
+    Args:
+        x_label: label of the axis.
+        bars: the sets of bars.
+        levels: reference values on the axis, drawn as vertical lines.
+        budgets: the budgets on the axis; positions are rows.
+    """
 
     x_label: str
     bars: tuple[Bars, ...]
     levels: tuple[Level, ...] = ()
+    budgets: tuple[BudgetLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +209,14 @@ class ScatterChart:
         choices: measured values, or baseline values where nothing was measured; fastest first.
         before: baseline values; empty without a run.
         levels: reference values on the time axis, drawn as vertical lines.
+        budgets: the budgets on the time axis, drawn as vertical lines.
     """
 
     text: Text
     choices: tuple[Choice, ...]
     before: tuple[Choice, ...] = ()
     levels: tuple[Level, ...] = ()
+    budgets: tuple[BudgetLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +280,11 @@ class NightPoint:
 
 @dataclass(frozen=True, slots=True)
 class NightPanel:
-    """The nights of one cell, oldest first."""
+    """The nights of one cell, oldest first, and its budget."""
 
     title: str
     nights: tuple[NightPoint, ...]
+    budget: BudgetLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +318,12 @@ class LoadLine:
 
 @dataclass(frozen=True, slots=True)
 class LoadPanel:
-    """Lines with the same unit."""
+    """Lines with the same unit, and the budgets: of a single line if their id is its label."""
 
     y_label: str
     lines: tuple[LoadLine, ...]
     y_log: bool = False
+    budgets: tuple[BudgetLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plots.describe.charts import Level, Series
+from pytest_ddperf.core.records import CellKey
+from pytest_ddperf.core.results import Result
+from pytest_ddperf.plots.describe.charts import BudgetLine, Level, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from pytest_ddperf.core.budgets import TimeLimit
     from pytest_ddperf.core.catalog import Catalog
-    from pytest_ddperf.core.results import Result, Results
+    from pytest_ddperf.core.results import Results
+
+    Limits = Mapping[str, Sequence[tuple[float, TimeLimit | None]]]
+    """By series, network or platform: positions, each with the limit that applies there."""
 
 FPS = (1, 10, 25)
 """Images per second that the report marks: 1000, 100 and 40 ms per image."""
@@ -70,6 +76,67 @@ def fps_levels(values_ms: Iterable[float]) -> tuple[Level, ...]:
     if not values:
         return ()
     return tuple(Level(f"{fps} fps", 1000 / fps) for fps in FPS if min(values) <= 1000 / fps <= max(values))
+
+
+def limits_of(results: Results, platform: str, models: Iterable[str], sizes: Sequence[int]) -> Limits:
+    """Return the limits of the time per image of networks on a platform, by network; positions are batch sizes."""
+    cells = {(cell.key.model, cell.key.batch_size): cell for cell in results.of(platform) if not cell.key.scenario}
+    return {
+        model: [
+            (float(size), find_limit(results, cells.get((model, size)) or Result(CellKey(platform, model, size))))
+            for size in sizes
+        ]
+        for model in models
+    }
+
+
+def find_limit(results: Results, cell: Result) -> TimeLimit | None:
+    """Return the strictest limit of a cell on an axis of the time per image."""
+    return results.budget_of(cell).find_time_limit(cell.key)
+
+
+def budget_lines(limits: Limits, y: Callable[[float], float] = float, *, curves: bool = True) -> tuple[BudgetLine, ...]:
+    """Return a line for each distinct budget. Its label is that of its limit; see `curves` if it has several.
+
+    Args:
+        limits: the limits of each series.
+        y: converts milliseconds to the drawn value.
+        curves: whether positions follow each other, so that the label can be that of the last limit, beside the end of
+            the curve; otherwise it is just `budget`.
+    """
+    grouped: dict[tuple[tuple[float, TimeLimit], ...], list[str]] = {}
+    for name, points in limits.items():
+        known = tuple((x, limit) for x, limit in points if limit is not None)
+        if known:
+            grouped.setdefault(known, []).append(name)
+    lines = []
+    for points, names in grouped.items():
+        labels = [limit.label for _, limit in points]
+        label = labels[-1] if curves or len(set(labels)) == 1 else "budget"
+        one = names[0] if len(names) == 1 < len(limits) else ""
+        ys = tuple(y(limit.ms) for _, limit in points)
+        if len(points) == len(limits[names[0]]) and len(set(ys)) == 1:
+            lines.append(BudgetLine(label, ys[:1], id=one))
+        else:
+            lines.append(BudgetLine(label, ys, tuple(x for x, _ in points), one))
+    return tuple(lines)
+
+
+def budget_note(limits: Limits, title: Callable[[str], str]) -> str:
+    """Return a note that states each budget and what it applies to; "" if one budget applies to everything.
+
+    Args:
+        limits: the limits of each network or platform.
+        title: returns the title of a network or platform.
+    """
+    grouped: dict[str, list[str]] = {}
+    for name, points in limits.items():
+        labels = dict.fromkeys("" if limit is None else limit.label.removeprefix("budget ") for _, limit in points)
+        grouped.setdefault(", ".join(filter(None, labels)), []).append(title(name))
+    if len(grouped) < 2 and not any("," in labels for labels in grouped):
+        return ""
+    texts = [f"{labels} ({', '.join(titles)})" for labels, titles in grouped.items() if labels]
+    return f"Budgets: {'; '.join(texts)}."
 
 
 def values_of(series: Iterable[Series]) -> list[float]:

@@ -6,23 +6,28 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.plots.describe import names
-from pytest_ddperf.plots.describe.charts import NightChart, NightPanel, NightPoint, Text
+from pytest_ddperf.core.results import Result
+from pytest_ddperf.plots.describe import common, names
+from pytest_ddperf.plots.describe.charts import BudgetLine, NightChart, NightPanel, NightPoint, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_ddperf.core.catalog import Catalog
-    from pytest_ddperf.core.results import Trend, TrendNight
+    from pytest_ddperf.core.budgets import TimeLimit
+    from pytest_ddperf.core.results import Results, Trend, TrendNight
 
 COMMIT_DIGITS = 7
 MOVES_BY_ITSELF = "history"
 """The kind of baseline that every accepted night updates; a new value of it is not a change of baseline."""
 
 
-def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[str]) -> dict[str, NightChart]:
-    """Return one chart per platform and network, by file name; panels are in ascending order of batch size."""
-    wanted = set(platforms)
+def trend_charts(results: Results, trends: Iterable[Trend], platforms: Iterable[str]) -> dict[str, NightChart]:
+    """Return one chart per platform and network, by file name; panels are in ascending order of batch size.
+
+    The budget of a cell is that of its newest run.
+    """
+    wanted, catalog = set(platforms), results.catalog
+    cells = {cell.key: cell for cell in results.cells}
     grouped: dict[tuple[str, str], list[Trend]] = {}
     for trend in trends:
         if trend.key.platform in wanted and trend.nights:
@@ -33,7 +38,7 @@ def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[
         names.figure("history", platform, model): NightChart(
             _text(f"{catalog.platform_title(platform)}, {catalog.network_title(model)}, night by night"),
             tuple(
-                panel(trend)
+                panel(trend, common.find_limit(results, cells.get(trend.key) or Result(trend.key)))
                 for trend in sorted(grouped[platform, model], key=lambda one: (one.key.batch_size, one.key.scenario))
             ),
         )
@@ -41,8 +46,8 @@ def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[
     }
 
 
-def panel(trend: Trend) -> NightPanel:
-    """Create the panel with the nights of one cell, oldest first."""
+def panel(trend: Trend, limit: TimeLimit | None = None) -> NightPanel:
+    """Create the panel with the nights of one cell, oldest first, and its budget."""
     before: TrendNight | None = None
     commit = ""
     nights: list[NightPoint] = []
@@ -50,7 +55,8 @@ def panel(trend: Trend) -> NightPanel:
         nights.append(_point(night, before, night.commit[:COMMIT_DIGITS] if night.commit != commit else ""))
         before, commit = night, night.commit or commit
     size = f"batch size {trend.key.batch_size}"
-    return NightPanel(f"{size}, {trend.key.scenario}" if trend.key.scenario else size, tuple(nights))
+    budget = None if limit is None else BudgetLine(limit.label, (limit.ms,))
+    return NightPanel(f"{size}, {trend.key.scenario}" if trend.key.scenario else size, tuple(nights), budget)
 
 
 def _point(night: TrendNight, before: TrendNight | None, commit: str) -> NightPoint:

@@ -11,7 +11,6 @@ from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.results import Result, Results
     from pytest_ddperf.plots.describe.charts import Chart
 
@@ -38,15 +37,23 @@ def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
 def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> LineChart:
     """Describe time per image against batch size, with the lines of a run over those of its baseline."""
     text = _text(results, platform, "time per image")
-    return replace(_over_batch_sizes(results.catalog, results.plain.of(platform), text), y_log=logarithmic)
+    return replace(_over_batch_sizes(results, platform, results.plain.of(platform), text), y_log=logarithmic)
 
 
-def _over_batch_sizes(catalog: Catalog, cells: Sequence[Result], text: Text) -> LineChart:
+def _over_batch_sizes(results: Results, platform: str, cells: Sequence[Result], text: Text) -> LineChart:
     """Describe the time per image of cells of one platform against their batch sizes."""
     sizes = common.sizes_of(cells)
-    series = common.lines_of(catalog, cells, sizes)
-    levels = common.fps_levels(common.values_of(series))
-    return LineChart(text, BATCH_SIZE, MS_PER_IMAGE, common.ticks_of(sizes), series, levels)
+    series = common.lines_of(results.catalog, cells, sizes)
+    limits = common.limits_of(results, platform, (one.id for one in series), sizes)
+    return LineChart(
+        text.noted(common.budget_note(limits, results.catalog.network_title)),
+        BATCH_SIZE,
+        MS_PER_IMAGE,
+        common.ticks_of(sizes),
+        series,
+        common.fps_levels(common.values_of(series)),
+        budgets=common.budget_lines(limits),
+    )
 
 
 def latency_bars(results: Results, platform: str) -> BarChart:
@@ -60,10 +67,17 @@ def latency_bars(results: Results, platform: str) -> BarChart:
         columns.append(Bars("baseline", tuple(cell.baseline_ms for cell in cells), emphasis=False))
     values = [value for bars in columns for value in bars.values if value is not None]
     catalog = results.catalog
+    limits = {cell.key.model: [(float(row), common.find_limit(results, cell))] for row, cell in enumerate(cells)}
+    of_rows = {"": [point for points in limits.values() for point in points]}
+    text = _text(results, platform, f"time per image, batch size {cells[0].key.batch_size}")
     return BarChart(
-        _text(results, platform, f"time per image, batch size {cells[0].key.batch_size}"),
+        text.noted(common.budget_note(limits, catalog.network_title)),
         tuple((cell.key.model, catalog.network_title(cell.key.model)) for cell in cells),
-        (BarPanel(MS_PER_IMAGE, tuple(columns), common.fps_levels(values)),),
+        (
+            BarPanel(
+                MS_PER_IMAGE, tuple(columns), common.fps_levels(values), common.budget_lines(of_rows, curves=False)
+            ),
+        ),
     )
 
 
@@ -74,8 +88,12 @@ def throughput_chart(results: Results, platform: str) -> LineChart:
     series = common.lines_of(results.catalog, cells, sizes, images_per_second)
     values = common.values_of(series)
     levels = tuple(Level(f"{fps} fps", fps) for fps in common.FPS if min(values) <= fps <= max(values))
-    text = _text(results, platform, "images per second")
-    return LineChart(text, BATCH_SIZE, "images per second", common.ticks_of(sizes), series, levels)
+    limits = common.limits_of(results, platform, (one.id for one in series), sizes)
+    text = _text(results, platform, "images per second").noted(
+        common.budget_note(limits, results.catalog.network_title)
+    )
+    budgets = common.budget_lines(limits, images_per_second)
+    return LineChart(text, BATCH_SIZE, "images per second", common.ticks_of(sizes), series, levels, budgets=budgets)
 
 
 def images_per_second(per_image_ms: float) -> float:
@@ -104,6 +122,7 @@ def model_chart(results: Results, model: str) -> LineChart:
     platforms = [name for name in results.platforms if name in shown]
     place = {name: float(number) for number, name in enumerate(platforms)}
     value = {(cell.key.platform, cell.key.batch_size): cell.value_ms for cell in cells}
+    sizes = common.sizes_of(cells)
     series = tuple(
         Series(
             str(size),
@@ -111,8 +130,13 @@ def model_chart(results: Results, model: str) -> LineChart:
             tuple(place.values()),
             tuple(value.get((platform, size)) for platform in platforms),
         )
-        for size in common.sizes_of(cells)
+        for size in sizes
     )
+    limits = {platform: common.limits_of(results, platform, [model], sizes)[model] for platform in platforms}
+    of_sizes = {
+        str(size): [(place[platform], limits[platform][number][1]) for platform in platforms]
+        for number, size in enumerate(sizes)
+    }
     of_run = {cell.key.platform for cell in cells if cell.now_ms is not None}
     measured = [results.catalog.platform_title(name) for name in platforms if name in of_run]
     text = Text(f"{results.catalog.network_title(model)}: time per image across platforms", _cost(results, model))
@@ -120,7 +144,8 @@ def model_chart(results: Results, model: str) -> LineChart:
         text.noted(
             f"Measured: {', '.join(measured)}; otherwise baselines."
             if measured
-            else "Baselines, published or recorded."
+            else "Baselines, published or recorded.",
+            common.budget_note(limits, results.catalog.platform_title),
         ),
         "",
         MS_PER_IMAGE,
@@ -129,6 +154,7 @@ def model_chart(results: Results, model: str) -> LineChart:
         common.fps_levels(common.values_of(series)),
         keyed_by="batch",
         x_log=False,
+        budgets=common.budget_lines(of_sizes, curves=False),
     )
 
 
@@ -139,7 +165,7 @@ def mobilenet_chart(results: Results, platform: str) -> LineChart | None:
         return None
     title = results.catalog.platform_title(platform)
     text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", _gain(cells))
-    return _over_batch_sizes(results.catalog, cells, text.noted(*common.source_notes(results, platform)))
+    return _over_batch_sizes(results, platform, cells, text.noted(*common.source_notes(results, platform)))
 
 
 def _text(results: Results, platform: str, what: str) -> Text:

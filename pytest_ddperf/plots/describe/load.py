@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.budgets import PERCENTILE_KEYS
 from pytest_ddperf.core.percentiles import PERCENTS
 from pytest_ddperf.core.results import NO_TIME
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.plots.describe import common, names
-from pytest_ddperf.plots.describe.charts import LoadChart, LoadLine, LoadPanel, Text
+from pytest_ddperf.plots.describe.charts import BudgetLine, LoadChart, LoadLine, LoadPanel, Text
+from pytest_ddperf.plots.describe.latency import images_per_second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +58,9 @@ def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSumma
     title = f"{results.catalog.platform_title(key.platform)}, {results.catalog.network_title(key.model)}"
     if closed:
         rates = tuple(cell.images_per_second or 0.0 for _, cell, _ in points)
-        first = LoadPanel("images per second", (LoadLine("answered", x, rates),))
+        limits = {"answered": [(place, common.find_limit(results, cell)) for place, cell, _ in points]}
+        budgets = common.budget_lines(limits, images_per_second)
+        first = LoadPanel("images per second", (LoadLine("answered", x, rates),), budgets=budgets)
     else:
         answered = tuple(load.requests_per_second for _, _, load in points)
         first = LoadPanel(
@@ -75,7 +80,20 @@ def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSumma
         ),
         CLIENTS if closed else RATE,
         x,
-        (first, LoadPanel(LATENCY, _percentiles(points), y_log=True)),
+        (first, LoadPanel(LATENCY, _percentiles(points), y_log=True, budgets=_percentile_budgets(results, points))),
+    )
+
+
+def _percentile_budgets(
+    results: Results, points: Sequence[tuple[float, Result, LoadSummary]]
+) -> tuple[BudgetLine, ...]:
+    """Return the budgets of percentiles, each with the id of the line that it limits."""
+    return tuple(
+        replace(line, id=f"p{percent}")
+        for percent in PERCENTILE_KEYS.values()
+        for line in common.budget_lines(
+            {"": [(place, results.budget_of(cell).find_percentile_limit(percent)) for place, cell, _ in points]}
+        )
     )
 
 

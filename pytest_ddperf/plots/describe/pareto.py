@@ -49,15 +49,18 @@ def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterCha
     title = results.catalog.platform_title(platform)
     text = Text(f"{title}: accuracy against time, batch size {batch_size}", "better is up and to the left")
     only_baseline = [results.catalog.network_title(cell.key.model) for cell in known if run and cell.now_ms is None]
+    limits = {cell.key.model: [(0.0, common.find_limit(results, cell))] for cell in known}
     return ScatterChart(
         text.noted(
             *common.source_notes(results, platform),
             f"Not shown, accuracy unknown: {', '.join(unknown)}." if unknown else "",
             f"Not measured, baseline shown: {', '.join(only_baseline)}." if only_baseline else "",
+            common.budget_note(limits, results.catalog.network_title),
         ),
         choices,
         _choices(results, ((cell, cell.baseline_ms) for cell in known)) if run else (),
         common.fps_levels(choice.ms for choice in choices),
+        common.budget_lines(limits),
     )
 
 

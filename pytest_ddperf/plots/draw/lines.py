@@ -12,32 +12,41 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-    from pytest_ddperf.plots.describe.charts import Level, LineChart, Series
+    from pytest_ddperf.plots.describe.charts import BudgetLine, Level, LineChart, Series
 
 _WIDTH_IN, _ROOM_IN = 9.2, 4.6
 _LEGEND_IN = 3.15
 _LEVEL_WIDTH_PT, _LEVEL_HEIGHT_PT = 34.0, 11.0
 """Space for the label of a level, in points."""
 
+_CHARACTER_PT = 5.2
+"""Width of a character of a label, in points, rounded up."""
+
+_HALF_STEP = 0.3
+"""Half the length of a budget's line at a single platform or row, in its unit."""
+
 
 def draw_lines(chart: LineChart) -> Figure:
-    """Draw the chart. The gid identifies each line: `run:LABEL`, `baseline:LABEL` or `level:25 fps`."""
-    frame = style.create_frame(chart.text, _WIDTH_IN, _ROOM_IN)
-    axes = frame.axes(0.75, _LEGEND_IN, below=0.55, above=0.05)
+    """Draw the chart. The gid identifies each line: `run:LABEL`, `baseline:LABEL`, `level:25 fps` or `budget:LABEL`."""
+    more_in = label_room_in(chart.budgets)
+    frame = style.create_frame(chart.text, _WIDTH_IN + more_in, _ROOM_IN)
+    axes = frame.axes(0.75, _LEGEND_IN + more_in, below=0.55, above=0.05)
     _x_axis(axes, chart)
     values = [value for one in chart.series for value in one.values]
-    value_axis(axes.yaxis, [*values, *(level.value for level in chart.levels)], logarithmic=chart.y_log)
+    marked = [level.value for level in chart.levels] + [value for budget in chart.budgets for value in budget.y]
+    value_axis(axes.yaxis, [*values, *marked], logarithmic=chart.y_log)
     axes.set_ylabel(chart.y_label)
     for one in chart.series:
         _draw(axes, one, chart)
-    draw_levels(axes, chart.levels)
-    _legend(axes, chart)
+    looks = {one.id: style.look_of(chart.keyed_by, one.id).colour for one in chart.series}
+    draw_levels(axes, chart.levels, budgets=chart.budgets, colours=looks, steps=not chart.x_log)
+    _legend(axes, chart, more_in / (_WIDTH_IN - 0.75 - _LEGEND_IN))
     return frame.figure
 
 
@@ -115,25 +124,74 @@ def _tick(value: float, _: int | None = None) -> str:
     return style.format_number(value)
 
 
-def draw_levels(axes: Axes, levels: Sequence[Level], *, vertical: bool = False) -> None:
-    """Draw the lines of levels, with labels outside the axes; labels that would overlap are moved apart."""
+def label_room_in(budgets: Sequence[BudgetLine]) -> float:
+    """Return the width in inches that the labels of budgets need beside the axes, beyond that of levels."""
+    longest = max((len(budget.label) for budget in budgets), default=0)
+    return max(0.0, longest * _CHARACTER_PT - _LEVEL_WIDTH_PT) / 72
+
+
+def draw_levels(
+    axes: Axes,
+    levels: Sequence[Level],
+    *,
+    budgets: Sequence[BudgetLine] = (),
+    colours: Mapping[str, str] = {},
+    vertical: bool = False,
+    steps: bool = False,
+) -> None:
+    """Draw the lines of levels and budgets, with labels outside the axes; labels that would overlap are moved apart.
+
+    The legend and the notes state budgets that differ from position to position, or that are too many for labels.
+
+    Args:
+        axes: the axes, with their final limits.
+        levels: the levels.
+        budgets: the budgets.
+        colours: colours of the series, by id; used for the budget of a single series.
+        vertical: whether the lines are vertical.
+        steps: whether a budget that is not straight is drawn at each position by itself; otherwise it is a curve.
+    """
     axis, draw = (axes.xaxis, axes.axvline) if vertical else (axes.yaxis, axes.axhline)
     for level in levels:
         draw(level.value, gid=f"level:{level.label}", color=style.INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
+    labels = [(level.value, level.label, style.INK) for level in levels]
+    own = []
+    for budget in budgets:
+        colour = colours.get(budget.id, style.INK)
+        _draw_budget(axes, budget, {**style.BUDGET, "color": colour}, vertical=vertical, steps=steps)
+        if budget.label != "budget":
+            own.append((budget.y[-1], budget.label, colour))
     low, high = axis.get_transform().transform(sorted(axis.get_view_interval()))
     frame = axes.get_window_extent()
     length = (frame.width if vertical else frame.height) * 72 / style.DPI
-    ordered = sorted(levels, key=lambda level: level.value)
-    places = [float((axis.get_transform().transform([level.value])[0] - low) / (high - low)) for level in ordered]
-    room = (_LEVEL_WIDTH_PT if vertical else _LEVEL_HEIGHT_PT) / length
-    for level, place in zip(ordered, _apart(places, room), strict=True):
+    size = _LEVEL_HEIGHT_PT
+    if vertical:
+        size = max([_LEVEL_WIDTH_PT, *(len(label) * _CHARACTER_PT for _, label, _ in own)])
+    if (len(labels) + len(own)) * size <= length:
+        labels += own
+    labels.sort(key=lambda one: one[0])
+    places = [float((axis.get_transform().transform([value])[0] - low) / (high - low)) for value, _, _ in labels]
+    most = 1 - (size - _LEVEL_WIDTH_PT) / 2 / length if vertical else 1.0
+    for (_, label, colour), place in zip(labels, _apart(places, size / length, most), strict=True):
         at = (place, 1.01) if vertical else (1.01, place)
-        axes.text(*at, level.label, transform=axes.transAxes, fontsize=8, color=style.INK, clip_on=False,
+        axes.text(*at, label, transform=axes.transAxes, fontsize=8, color=colour, clip_on=False,
                   ha="center" if vertical else "left", va="bottom" if vertical else "center")  # fmt: skip
 
 
-def _apart(places: Sequence[float], room: float) -> list[float]:
-    """Move ascending positions at least `room` apart; positions that collide are spread around their mean."""
+def _draw_budget(axes: Axes, budget: BudgetLine, look: Mapping[str, Any], *, vertical: bool, steps: bool) -> None:
+    gid = f"budget:{budget.label}"
+    if not budget.x:
+        (axes.axvline if vertical else axes.axhline)(budget.y[0], gid=gid, zorder=1.6, **look)
+        return
+    x, y = list(budget.x), list(budget.y)
+    if steps:
+        x = [place for one in x for place in (one - _HALF_STEP, one + _HALF_STEP, math.nan)]
+        y = [value for one in y for value in (one, one, math.nan)]
+    axes.plot(*((y, x) if vertical else (x, y)), gid=gid, zorder=1.6, **look)
+
+
+def _apart(places: Sequence[float], room: float, most: float) -> list[float]:
+    """Move ascending positions at least `room` apart, and to `most` or below; those that collide are spread evenly."""
     groups: list[list[float]] = []
     for place in places:
         groups.append([place])
@@ -142,15 +200,21 @@ def _apart(places: Sequence[float], room: float) -> list[float]:
         ):
             last = groups.pop()
             groups[-1] += last
-    return [_middle(group) + (number - (len(group) - 1) / 2) * room for group in groups for number in range(len(group))]
+    spread = [
+        _middle(group) + (number - (len(group) - 1) / 2) * room for group in groups for number in range(len(group))
+    ]
+    return [min(place, most - (len(spread) - 1 - number) * room) for number, place in enumerate(spread)]
 
 
 def _middle(places: Sequence[float]) -> float:
     return sum(places) / len(places)
 
 
-def _legend(axes: Axes, chart: LineChart) -> None:
-    """Draw the legend; networks are listed from top to bottom in the order of their last points."""
+def _legend(axes: Axes, chart: LineChart, further: float) -> None:
+    """Draw the legend, `further` to the right by that share of the axes' width.
+
+    Networks are listed from top to bottom in the order of their last points.
+    """
     by_gid = {line.get_gid(): line for line in axes.lines}
     shown = [one for one in chart.series if one.of_run or not _has_run(one, chart)]
     if chart.keyed_by == "model":
@@ -161,7 +225,15 @@ def _legend(axes: Axes, chart: LineChart) -> None:
         if not prefix or any(str(gid).startswith(prefix) for gid in by_gid):
             handles.append(Line2D([], [], color=style.FAINT, **key))
             labels.append(label)
-    axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.11, 1.015), borderaxespad=0)
+    if chart.budgets:
+        handles.append(budget_key())
+        labels.append("budget")
+    axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.11 + further, 1.015), borderaxespad=0)
+
+
+def budget_key() -> Line2D:
+    """Return the legend entry of budgets."""
+    return Line2D([], [], color=style.INK, label="budget", **style.BUDGET)
 
 
 def _has_run(series: Series, chart: LineChart) -> bool:

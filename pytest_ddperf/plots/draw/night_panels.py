@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.plots.describe.history import is_change
 from pytest_ddperf.plots.draw import style
+from pytest_ddperf.plots.draw.lines import budget_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,10 @@ def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
                 day, ymin=strip, color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), gid=f"rebaselined:{number}",
                 zorder=2,
             )  # fmt: skip
-    _axes(axes, days, nights, panel.title, strip)
+    if panel.budget is not None:
+        axes.axhline(panel.budget.y[0], gid=f"budget:{number}", color=style.INK, zorder=2.5, **style.BUDGET)
+        axes.set_title(panel.budget.label, fontsize=8, loc="right", pad=4)
+    _axes(axes, days, panel, strip)
     _commits(axes, days, nights, number, width_in)
 
 
@@ -113,8 +117,10 @@ def _band(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], numbe
     )
 
 
-def _axes(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], title: str, strip: float) -> None:
+def _axes(axes: Axes, days: Sequence[float], panel: NightPanel, strip: float) -> None:
+    nights = panel.nights
     values = [value for night in nights for value in (night.ms, night.low_ms, night.high_ms) if value is not None]
+    values += () if panel.budget is None else panel.budget.y
     low, high = min(values), max(values)
     room = 0.12 * (high - low) or 0.1 * high
     least, most = low - 0.4 * room, high + 1.2 * room
@@ -126,7 +132,7 @@ def _axes(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], title
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.format_number(value) if value >= 0 else ""))
-    axes.set_title(title, fontsize=9, loc="left", fontweight="bold", pad=4)
+    axes.set_title(panel.title, fontsize=9, loc="left", fontweight="bold", pad=4)
 
 
 def _commits(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], number: int, width_in: float) -> None:
@@ -168,4 +174,6 @@ def _keys(chart: NightChart) -> list[Line2D | Patch]:
         handles.append(Line2D([], [], linestyle="", label="failed otherwise", **_OTHER_FAILURE))
     if rebaselined:
         handles.append(Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="new baseline"))
+    if any(panel.budget for panel in chart.panels):
+        handles.append(budget_key())
     return handles

@@ -45,12 +45,14 @@ def draw_scatter(chart: ScatterChart) -> Figure:
     axes = frame.axes(0.75, 0.35, below=0.55, above=0.25)
     every = [*chart.choices, *chart.before]
     times = [choice.ms for choice in every]
-    value_axis(axes.xaxis, [min(times) / 1.12, max(times) * 1.25], logarithmic=True)
+    budgets = [budget.y[0] for budget in chart.budgets]
+    value_axis(axes.xaxis, [min(times) / 1.12, max(times) * 1.25, *budgets], logarithmic=True)
     low, high = min(choice.accuracy for choice in every), max(choice.accuracy for choice in every)
     axes.set_ylim(low - max(1.5, 0.1 * (high - low)), high + max(1.5, 0.1 * (high - low)))
     axes.set_xlabel("time per image, ms", loc="left")
     axes.set_ylabel("top-1 accuracy, percent")
-    draw_levels(axes, chart.levels, vertical=True)
+    colours = {choice.id: style.look_of("model", choice.id).colour for choice in chart.choices}
+    draw_levels(axes, chart.levels, budgets=chart.budgets, colours=colours, vertical=True)
     _front(axes, chart.before, "front before", {"linewidth": 0.9, "linestyle": style.BASELINE_DASHES, "zorder": 1.8})
     _front(axes, chart.choices, "front", {"linewidth": 1.6, "linestyle": "-", "zorder": 2})
     for choice in chart.before:
@@ -65,9 +67,11 @@ def draw_scatter(chart: ScatterChart) -> Figure:
     keys: list[tuple[str, dict[str, Any]]] = [("Pareto front", {"linestyle": "-"})]
     if chart.before:
         keys.append(("Pareto front of the baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}))
+    if chart.budgets:
+        keys.append(("budget", dict(style.BUDGET)))
     axes.legend(
         [Line2D([], [], color=style.INK, **key) for _, key in keys], [label for label, _ in keys], loc="upper right",
-        bbox_to_anchor=(1.0, -0.085), borderaxespad=0, ncols=2, columnspacing=1.4,
+        bbox_to_anchor=(1.0, -0.085), borderaxespad=0, ncols=3, columnspacing=1.4,
     )  # fmt: skip
     return frame.figure
 
@@ -95,7 +99,8 @@ def _label(axes: Axes, chart: ScatterChart) -> None:
     for choices in (chart.choices, chart.before):
         for (x, y), (next_x, next_y) in pairwise(at[choice] for choice in choices if choice.on_front):
             taken += [(x, y - 2, next_x, y + 2), _upright(next_x, y, next_y)]
-    taken += [_upright(place_of(level.value, chart.choices[0].accuracy)[0], 0, height) for level in chart.levels]
+    lines = [*(level.value for level in chart.levels), *(budget.y[0] for budget in chart.budgets)]
+    taken += [_upright(place_of(value, chart.choices[0].accuracy)[0], 0, height) for value in lines]
     for choice in chart.choices:
         x, y = at[choice]
         name = axes.annotate(

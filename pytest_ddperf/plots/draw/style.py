@@ -40,6 +40,8 @@ SOLID, DASHED, DASHDOT, DOTTED, DASHDOTDOT = (
     (0.0, (6.0, 1.6, 1.2, 1.6, 1.2, 1.6)),
 )
 BASELINE_DASHES = (0.0, (3.0, 2.0))
+BUDGET: Mapping[str, Any] = {"linestyle": DASHDOT, "linewidth": 1.4}
+"""Look of the line of a budget; the line of a single series also has its colour."""
 Dashes = tuple[float, tuple[float, ...]]
 
 

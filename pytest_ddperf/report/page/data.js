@@ -37,6 +37,7 @@ const cells = data.cells.map((row) => {
   cell.outcome = cell.outcome === null ? null : data.severity[cell.outcome];
   cell.id = `${cell.platform.id}-${cell.model.id}-b${cell.batch}${cell.scenario ? `-${cell.scenario}` : ""}`;
   cell.value = cell.now ?? cell.baseline;
+  cell.budget = cell.budget === null ? null : data.budgets[cell.budget];
   return cell;
 });
 const byId = new Map(cells.map((cell) => [cell.id, cell]));
@@ -75,6 +76,8 @@ function decided({ change, tolerance, limit = null }, least = Math.abs(change) >
     if (others.every((other) => signed(other, digits) !== signed(change, digits))) return signed(change, digits);
   return signed(change, least);
 }
+// how far a time is from the budget: [label, ms]
+const headroom = (ms, [label, limit]) => `${label}, ${share(Math.abs(1 - ms / limit))} ${ms > limit ? "over" : "left"}`;
 const share = (value) => `${Number((value * 100).toPrecision(3))}\u202f%`;
 const colourOf = (outcome) =>
   FAILING.has(outcome) ? "red" : AMBER.has(outcome) ? "amber" : GREEN.has(outcome) ? "green" : "grey";

@@ -1,6 +1,6 @@
 // ---- hovering
 const line = (...parts) => element("div", {}, ...parts);
-function nightTold({ run, now, verdict, accepted, held, tolerance }) {
+function nightTold({ run, now, verdict, accepted, held, tolerance, budget }) {
   const [started, name, commit] = run;
   const lines = [
     element("strong", {}, `${number(now)} ms per image`),
@@ -10,6 +10,7 @@ function nightTold({ run, now, verdict, accepted, held, tolerance }) {
     const allowed = tolerance === null ? "" : `, tolerance ${share(tolerance)}`;
     lines.push(line(`baseline ${number(held)} ms, ${decided({ change: now / held - 1, tolerance })}\u202f%${allowed}`));
   }
+  if (budget) lines.push(line(headroom(now, budget)));
   lines.push(line(`run ${name}`));
   if (commit) lines.push(line(`commit ${commit.slice(0, 12)}`));
   return lines;
@@ -32,6 +33,7 @@ function cellTold(cell) {
     lines.push(line(`change ${decided(cell)}\u202f%${limit}${sees}`));
     if (cell.removed !== null) lines.push(line(`common shift of ${percent(cell.removed)} removed`));
   }
+  if (cell.budget !== null) lines.push(line(cell.value === null ? cell.budget[0] : headroom(cell.value, cell.budget)));
   if (cell.outcome !== null) {
     lines.push(line(element("span", { class: `badge ${colourOf(cell.outcome)}` }, cell.outcome)));
   }

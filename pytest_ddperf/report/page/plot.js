@@ -65,6 +65,49 @@ function axes(size, scale, label, named) {
     named,
   );
 }
+// ---- budgets: the strictest limit of the time per image, [label, ms]
+// series that agree where both have a batch size share a line: { points: batch to budget, series: cells of each }
+function budgetLines(drawnCells) {
+  const bySeries = new Map();
+  for (const cell of drawnCells) {
+    if (!cell.budget) continue;
+    const id = [cell.platform.id, cell.model.id].join("/");
+    if (!bySeries.has(id)) bySeries.set(id, { points: new Map(), series: [cell] });
+    bySeries.get(id).points.set(cell.batch, cell.budget);
+  }
+  const shared = [];
+  for (const { points, series } of bySeries.values()) {
+    const agrees = (one) => [...points].every(([batch, budget]) => (one.points.get(batch) ?? budget)[1] === budget[1]);
+    const known = shared.find(agrees);
+    if (!known) shared.push({ points, series });
+    else {
+      points.forEach((budget, batch) => known.points.set(batch, budget));
+      known.series.push(...series);
+    }
+  }
+  return shared.map((one) => ({ ...one, points: [...one.points].sort(([a], [b]) => a - b) }));
+}
+const limitOf = (label) => label.replace("budget ", "");
+// room beside the axes for the labels
+const budgetRoom = (labels, least) => Math.max(least, ...labels.map((label) => 12 + 6.4 * limitOf(label).length));
+// the label is that of the last limit, on two lines, unless it would cover another one; the title has every limit
+function drawBudget(size, points, labels, named, stroke = null) {
+  const text = `budget ${[...new Set(labels)].map(limitOf).join(", ")}`;
+  const made = drawn(canvas, "path", { class: "budget", d: path(points), "data-budget": text });
+  if (stroke) made.style.stroke = stroke;
+  drawn(made, "title", {}, text);
+  const [, y] = points.at(-1);
+  if (named.some((other) => Math.abs(other - y) < 26)) return;
+  named.push(y);
+  const x = size.width - size.right + 6;
+  const label = drawn(canvas, "text", { class: "budget", x, y: y - 2 });
+  drawn(label, "tspan", { x }, "budget");
+  drawn(label, "tspan", { x, dy: 12 }, limitOf(labels.at(-1)));
+}
+const level = (size, y) => [
+  [size.left, y],
+  [size.width - size.right, y],
+];
 const path = (points) =>
   points.map(([x, y], number) => `${number ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
@@ -84,7 +127,6 @@ function lines(side) {
   return found;
 }
 function byBatch(toValue, label) {
-  const size = { ...room(), right: 52 }; // room for the names of the levels
   const now = lines("now"),
     held = lines("baseline");
   const all = [...now.entries()].map(([id, own]) => ["now", id, own]);
@@ -94,9 +136,12 @@ function byBatch(toValue, label) {
     return says(
       state.platforms.size ? "Every model is hidden: press one in the legend to show it." : "Choose a platform.",
     );
-  newCanvas(size, label);
+  const budgets = budgetLines(all.flatMap(([, , own]) => own));
+  const labels = [...new Set(budgets.flatMap((one) => one.points.map(([, [text]]) => text)))];
+  const size = { ...room(), right: budgetRoom(labels, 52) }; // room for the names of the levels
+  newCanvas(size, [label, ...labels].join("; "));
   const value = ([kind, , own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
-  const values = all.flatMap(value);
+  const values = [...all.flatMap(value), ...budgets.flatMap((one) => one.points.map(([, [, ms]]) => toValue(ms)))];
   const scale = valueScale(values, size.height - size.bottom, size.top);
   const batches = [...new Set(all.flatMap(([, , own]) => own.map((cell) => cell.batch)))].sort((a, b) => a - b);
   const across =
@@ -112,11 +157,20 @@ function byBatch(toValue, label) {
       String(batch),
     );
   const named = [];
+  for (const { points, series } of budgets) {
+    const ys = points.map(([, [, ms]]) => scale.at(toValue(ms)));
+    const straight = ys.every((y) => y === ys[0]);
+    const at = straight ? level(size, ys[0]) : points.map(([batch], index) => [across(batch), ys[index]]);
+    const stroke = budgets.length > 1 && series.length === 1 ? colour(series[0].model) : null;
+    drawBudget(size, at, points.map(([, [text]]) => text), named, stroke);
+  }
+  const budgetLabels = named.length; // these have two lines
   for (const fps of FPS) {
     const y = scale.at(toValue(1000 / fps));
     if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
     drawn(canvas, "line", { class: "fps", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
-    if (named.some((other) => Math.abs(other - y) < 13)) continue; // they may overlap on a linear axis
+    // they may overlap on a linear axis
+    if (named.some((other, index) => Math.abs(other - y) < (index < budgetLabels ? 20 : 13))) continue;
     named.push(y);
     drawn(canvas, "text", { class: "fps", x: size.width - size.right + 6, y: y + 4 }, `${fps} fps`);
   }
@@ -232,11 +286,14 @@ function against() {
 function history() {
   const nights = trends.get(state.cell);
   if (!nights) return says("No cell has been measured on two or more nights yet.");
-  const size = { ...room(), right: 40 };
-  newCanvas(size, "Milliseconds per image, night by night");
+  const budget = byId.get(state.cell)?.budget ?? null;
+  const labels = budget ? [budget[0]] : [];
+  const size = { ...room(), right: budgetRoom(labels, 40) };
+  newCanvas(size, ["Milliseconds per image, night by night", ...labels].join("; "));
   const values = nights.flatMap(([, now, , , held, tolerance]) =>
     held === null ? [now] : [now, held, held * (1 + (tolerance || 0))],
   );
+  if (budget) values.push(budget[1]);
   const scale = valueScale(values, size.height - size.bottom, size.top);
   const across =
     nights.length > 1
@@ -260,6 +317,7 @@ function history() {
     drawn(canvas, "path", { class: "band", d: `${path([...upper, ...[...lower].reverse()])}z` });
     drawn(canvas, "path", { class: "held", d: path(lower) });
   }
+  if (budget) drawBudget(size, level(size, scale.at(budget[1])), labels, []);
   const group = drawn(canvas, "g", { class: "series nights", "data-series": state.cell });
   const points = nights.map(([, now], index) => [across(index), scale.at(now)]);
   drawn(group, "path", { class: "line", d: path(points) });
@@ -279,7 +337,7 @@ function history() {
       x,
       y,
       group,
-      night: { run: data.runs[run], now, verdict, accepted, held: night[4], tolerance: night[5] },
+      night: { run: data.runs[run], now, verdict, accepted, held: night[4], tolerance: night[5], budget },
     });
   });
 }

@@ -80,12 +80,24 @@ const COLUMNS = [
     show: (cell) => (cell.value ? number(1000 / cell.value) : ""),
   },
   {
+    key: "budget",
+    name: "Budget",
+    figure: true,
+    by: (cell) => cell.budget && cell.budget[1],
+    show: (cell) => (cell.budget ? cell.budget[0].replace("budget ", "") : ""),
+  },
+  {
     key: "kind",
     name: "Baseline from",
     by: (cell) => cell.kind || null,
     show: (cell) => (cell.kind ? element("span", { title: cell.source ?? "" }, cell.kind) : ""),
   },
-].filter((column) => (judged || !column.run) && (column.key !== "platform" || data.platforms.length > 1));
+].filter(
+  (column) =>
+    (judged || !column.run) &&
+    (column.key !== "platform" || data.platforms.length > 1) &&
+    (column.key !== "budget" || data.budgets.length),
+);
 if (!judged && data.platforms.length > 1) state.sort.column = "platform";
 const searched = new Map(
   cells.map((cell) => [

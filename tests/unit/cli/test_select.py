@@ -393,6 +393,33 @@ def test_a_broken_file_of_the_history_is_named_and_the_rest_counts(answer: Comma
 # --- the command ---------------------------------------------------------------------------------------------------
 
 
+BUDGETS = '[platforms.tk1.budgets]\n"*" = { min_fps = 5 }\nresnet50 = { max_ms = 150 }\n'
+
+
+def test_the_output_says_how_many_cells_each_budget_rules_out(answer: Command) -> None:
+    Path("ddperf.toml").write_text(BUDGETS, encoding="utf-8")
+    _, out, _ = answer("--platform", "tk1,tx1", "--min-fps", "1")
+    assert_names(" ".join(out.split()), "At least 1 images/s, the budgets of tk1:", "min_fps 5 of tk1 (14)",
+                 "max_ms 150 of resnet50 on tk1 (3)")  # fmt: skip
+
+
+def test_the_json_has_the_budgets_and_the_csv_names_the_one_that_rules_a_cell_out(answer: Command) -> None:
+    Path("ddperf.toml").write_text(BUDGETS, encoding="utf-8")
+    asked = ("--platform", "tk1", "--models", "resnet50", "--all")
+    assert answer.json(*asked)["budgets"] == {"tk1": {"*": {"min_fps": 5.0}, "resnet50": {"max_ms": 150.0}}}
+    assert "budget of resnet50 on tk1" in answer.rows(*asked)[0]["ruled_out_by"]
+
+
+def test_what_a_stored_run_measured_has_to_meet_the_budget(answer: Command, tmp_path: Path) -> None:
+    Path("ddperf.toml").write_text('[platforms.tk1.budgets]\n"*" = { max_ms = 300 }\n', encoding="utf-8")
+    write_night(tmp_path / "runs", 0, [replace(cell(TK1, [301.0]), now_ms=301.0)])
+    asked = ("--platform", "tk1", "--models", "resnet50", "--max-batch", "1")
+    assert answer(*asked)[0] == 0, "the published time is shorter"
+    status, out, _ = answer(*asked, "--storage=runs")
+    assert status == 1
+    assert "max_ms 300 of tk1 (1)" in " ".join(out.split())
+
+
 def test_the_page_shows_what_the_command_prints(tmp_path: Path) -> None:
     page = (REPO / "docs" / "select.md").read_text(encoding="utf-8")
     ((command, shown),) = re.findall(r"^```console\n\$ (ddperf select .*)\n((?:.*\n)*?)```$", page, flags=re.MULTILINE)

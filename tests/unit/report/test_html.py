@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import results_made
 from every_row import every_row
+from figure_results import with_budgets
 from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded, result
 from report_examples import B8, measured, published, trend
 
+from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.records import FAILING, CellKey, Outcome
 from pytest_ddperf.report import html, page_data
 
@@ -155,6 +157,20 @@ def test_the_nights_of_a_cell_are_there() -> None:
     assert [data["runs"][night[0]][2] for night in nights] == [night.commit for night in shown.nights]
     assert [data["severity"][night[2]] for night in nights] == [str(night.outcome) for night in shown.nights]
     assert [bool(night[3]) for night in nights] == [night.accepted for night in shown.nights]
+
+
+def test_a_cell_of_the_page_has_its_strictest_limit() -> None:
+    budgets = {"*": Budget(min_fps=10), "squeezenet_v1.1": Budget(max_latency_ms=200)}
+    reader = Reader(html.render_page(with_budgets(measured(), {"tk1": budgets}), []))
+    limits: Any = reader.data["budgets"]
+    of_cell: dict[CellKey, Any] = {key: values["budget"] for key, values in cells_of(reader).items()}
+    assert limits[of_cell[CellKey("tk1", "resnet50", 1)]] == ["budget 10 fps", 100.0]
+    assert limits[of_cell[B8]] == ["budget 200 ms/request", 25.0]
+
+
+def test_a_page_without_a_budget_has_none() -> None:
+    assert page_data.build_page_data(measured(), [])["budgets"] == []
+    assert {values["budget"] for values in cells_of(Reader(html.render_page(measured(), []))).values()} == {None}
 
 
 def test_what_failed_is_written_into_the_page_the_regression_first() -> None:

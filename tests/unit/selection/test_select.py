@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.core.budgets import EVERY_NETWORK, Budget
 from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, Outcome
@@ -432,3 +433,83 @@ def test_what_needs_more_than_its_platform_has_and_ran_all_the_same_is_reported(
     catalog = replace(published.catalog, platforms={"gtx1080ti": small})
     (one,) = select(Results(catalog, (cell,)), Requirements()).candidates
     assert one.notes == ("needs at least 0.54 GiB; GTX 1080 Ti has 0.25",)
+
+
+NOTHING_ELSE = Requirements()
+
+
+def on_a_budget(value_ms: float, asked: Requirements = NOTHING_ELSE, **budgets: Budget) -> Selection:
+    """The answer for one measured cell of batch size 4; `budgets`: those of the board, `every` for all networks."""
+    by_network = {EVERY_NETWORK if name == "every" else name: budget for name, budget in budgets.items()}
+    return only(asked, Result(KEY, now_ms=value_ms), budgets=by_network)
+
+
+@pytest.mark.parametrize(
+    ("budget", "named"),
+    [
+        (Budget(min_fps=25), "min_fps 25 of board"),
+        (Budget(max_ms=40), "max_ms 40 of board"),
+        (Budget(max_latency_ms=160), "max_latency_ms 160 of board"),
+    ],
+)
+def test_a_cell_over_a_budget_of_its_platform_is_ruled_out_and_the_budget_is_named(budget: Budget, named: str) -> None:
+    assert on_a_budget(40.0, every=budget).candidates
+    (miss,) = on_a_budget(41.0, every=budget).ruled_out[0].misses
+    assert (miss.rule, miss.budget) == (Rule.BUDGET, named)
+    assert miss.shortfall == pytest.approx(0.025)
+
+
+def test_a_published_figure_has_to_meet_the_budget_too() -> None:
+    chosen = only(Requirements(), PUBLISHED, budgets={EVERY_NETWORK: Budget(max_ms=39)})
+    assert [one.misses[0].budget for one in chosen.ruled_out] == ["max_ms 39 of board"]
+
+
+def test_the_budget_of_a_network_replaces_that_of_all_networks_and_is_named_with_it() -> None:
+    assert on_a_budget(40.0, every=Budget(max_ms=10), resnet50=Budget(max_ms=50)).candidates
+    chosen = on_a_budget(60.0, every=Budget(max_ms=10), resnet50=Budget(max_ms=50))
+    assert chosen.ruled_out[0].misses[0].budget == "max_ms 50 of resnet50 on board"
+
+
+@pytest.mark.parametrize(
+    ("asked", "budget", "rule"),
+    [
+        (Requirements(min_fps=10), Budget(min_fps=25), Rule.BUDGET),
+        (Requirements(min_fps=25), Budget(min_fps=10), Rule.SPEED),
+        (Requirements(min_fps=25), Budget(min_fps=25), Rule.SPEED),
+        (Requirements(min_fps=10), Budget(max_ms=40), Rule.BUDGET),
+        (Requirements(min_fps=25), Budget(max_ms=100), Rule.SPEED),
+        (Requirements(), Budget(max_ms=100, min_fps=25), Rule.BUDGET),
+        (Requirements(max_latency_ms=500), Budget(max_latency_ms=400), Rule.BUDGET),
+        (Requirements(max_latency_ms=400), Budget(max_latency_ms=500), Rule.LATENCY),
+    ],
+)
+def test_of_a_budget_and_a_requirement_the_stricter_one_counts(asked: Requirements, budget: Budget, rule: Rule) -> None:
+    (miss,) = on_a_budget(200.0, asked, every=budget).ruled_out[0].misses
+    assert miss.rule is rule
+
+
+def test_a_budget_per_image_and_one_per_request_are_both_listed() -> None:
+    chosen = on_a_budget(200.0, every=Budget(max_ms=100, max_latency_ms=400))
+    assert [miss.budget for miss in chosen.ruled_out[0].misses] == [
+        "max_latency_ms 400 of board",
+        "max_ms 100 of board",
+    ]
+
+
+def test_a_budget_for_percentiles_under_load_rules_nothing_out() -> None:
+    chosen = on_a_budget(200.0, every=Budget(p95_ms=1, p99_ms=1))
+    assert chosen.candidates
+    assert not chosen.with_budget
+
+
+def test_a_budget_within_the_error_of_a_figure_is_on_edge() -> None:
+    chosen = only(Requirements(), PUBLISHED, budgets={EVERY_NETWORK: Budget(max_ms=40.5)})
+    assert chosen.candidates[0].on_edge == (Rule.BUDGET,)
+
+
+def test_a_budget_of_another_platform_does_not_apply() -> None:
+    silent = replace(CATALOG.platforms["silent"], budgets={EVERY_NETWORK: Budget(max_ms=1)})
+    catalog = build_bare_catalog({"board": BOARD, "silent": silent})
+    chosen = select(Results(catalog, (PUBLISHED,), {}), Requirements())
+    assert chosen.candidates
+    assert not chosen.with_budget

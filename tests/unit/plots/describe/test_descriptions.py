@@ -349,7 +349,7 @@ def test_a_commit_is_named_where_it_changes() -> None:
 def test_a_network_s_cells_are_panels_of_one_figure_batch_sizes_ascending() -> None:
     trends = [trend(replace(KEY, batch_size=size), [100.0]) for size in (16, 1, 2)]
     trends += [trend(replace(KEY, platform="tx1"), [1.0])]
-    charts = history.trend_charts(published().catalog, trends, ["tk1"])
+    charts = history.trend_charts(published(), trends, ["tk1"])
     assert list(charts) == ["history/tk1/resnet50"]
     assert [panel.title for panel in charts["history/tk1/resnet50"].panels] == [
         "batch size 1", "batch size 2", "batch size 16",

@@ -17,11 +17,12 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from every_row import every_row
-from figure_results import figure_of, in_pairs, measured, one_of_each, published, trend
+from figure_results import figure_of, in_pairs, measured, one_of_each, published, trend, with_budgets
 from matplotlib.colors import to_rgb
 from messages import assert_names
 from PIL import Image
 
+from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.errors import ConfigurationError
@@ -262,7 +263,7 @@ def test_nothing_loads_matplotlib_if_no_figure_changed(tmp_path: Path) -> None:
 
 
 def test_the_drawn_history_has_the_nights_the_band_and_the_changes() -> None:
-    (chart,) = trend_charts(published().catalog, nights()[:1], ["tk1"]).values()
+    (chart,) = trend_charts(published(), nights()[:1], ["tk1"]).values()
     (axes,) = figure_of(chart).axes
     drawn = {str(line.get_gid()): np.asarray(line.get_ydata(), dtype=float).tolist() for line in axes.lines}
     assert drawn["nights:0"] == [100.0, 101.0, 99.0, 130.0, 80.0, 115.0, 100.0, 90.0]
@@ -276,6 +277,18 @@ def test_the_drawn_history_has_the_nights_the_band_and_the_changes() -> None:
     assert np.isclose(np.max(np.asarray(edges)[:, 1]), 110)
     names_of_commits = [text.get_text() for text in axes.texts if text.get_gid() == "commit:0"]
     assert {"0000003", "0000004", "0000007"} <= set(names_of_commits)
+
+
+def test_a_night_over_its_budget_has_a_mark_of_its_own() -> None:
+    over = trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0, 130.0], {2: Outcome.OVER_BUDGET})
+    results = with_budgets(published(), {"tk1": {"*": Budget(max_ms=120)}})
+    (chart,) = trend_charts(results, [over], ["tk1"]).values()
+    figure = figure_of(chart)
+    lines = {str(line.get_gid()): np.asarray(line.get_ydata(), dtype=float).tolist() for line in figure.axes[0].lines}
+    assert lines["over budget:0"] == [130.0]
+    assert lines["budget:0"] == [120.0, 120.0]
+    assert not any(gid.startswith("failed") for gid in lines)
+    assert {"over budget", "budget"} <= {text.get_text() for text in figure.legends[0].get_texts()}
 
 
 def test_a_run_over_its_baseline_marks_one_sided_cells() -> None:

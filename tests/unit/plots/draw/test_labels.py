@@ -9,19 +9,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from every_row import every_row
 from figure_geometry import crossings, labels, layout_faults, overlaps
-from figure_results import figure_of, measured, published, trend
+from figure_results import figure_of, measured, published, trend, with_budgets
 from load_made import loaded, result
 from matplotlib.text import Text as Label
 
+from pytest_ddperf.core.budgets import Budget
+from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level, LineChart, Series, Text
 from pytest_ddperf.plots.describe.history import trend_charts
+from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
     from pytest_ddperf.plots.describe.charts import Chart
 
 CHANGES: dict[tuple[str, int], float | Outcome | None] = {
@@ -34,7 +43,7 @@ def of_tables() -> dict[str, Chart]:
     return api.describe(published(), [], published().platforms)
 
 
-def of_a_run() -> dict[str, Chart]:
+def of_a_run(budgets: Mapping[str, Budget] = {}) -> dict[str, Chart]:
     """What only a run adds: its figures, under load too, and nights of which every one has another commit."""
     key = CellKey("tk1", "resnet50", 1)
     commits = {night: f"{night:07x}".ljust(40, "f") for night in range(30)}
@@ -43,19 +52,41 @@ def of_a_run() -> dict[str, Chart]:
     baselines = {night: ("recorded", 90.0 + night) for night in (3, 14, 22)}
     nights = [trend(replace(key, batch_size=size), values, outcomes, baselines, commits) for size in (1, 2, 4)]
     under_load = tuple(result(loaded(load)) for load in ("c1", "c4", "c16", "r10", "r20"))
-    results = measured(CHANGES)
+    results = with_budgets(measured(CHANGES), {"tk1": budgets})
     charts = api.describe(replace(results, cells=(*results.cells, *under_load)), nights, ["tk1"])
-    single = trend_charts(results.catalog, nights[:1], ["tk1"])
+    single = trend_charts(results, nights[:1], ["tk1"])
     return charts | {f"{name}, one batch size": chart for name, chart in single.items()}
 
 
-def of_one_batch_size() -> dict[str, Chart]:
+def of_one_batch_size(budgets: Mapping[str, Budget] = {}) -> dict[str, Chart]:
     """A run over its baseline, of a platform whose figure is bars."""
     cells = [replace(cell, now_ms=(cell.baseline_ms or 1) * 1.1) for cell in published().of("raspi3-ncnn")]
-    return api.describe(replace(published(), cells=tuple(cells)), [], ["raspi3-ncnn"])
+    results = with_budgets(replace(published(), cells=tuple(cells)), {"raspi3-ncnn": budgets})
+    return api.describe(results, [], ["raspi3-ncnn"])
 
 
 TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()
+BUDGETS: dict[str, Mapping[str, Budget]] = {
+    "all limits": {"*": Budget(max_ms=333.25, min_fps=2.5, max_latency_ms=1234.5, p95_ms=1250, p99_ms=1300.5)},
+    "per request": {"*": Budget(max_latency_ms=12345.5, p95_ms=100, p99_ms=100)},
+    "beside a level": {"*": Budget(min_fps=10.2), "resnet50": Budget(min_fps=9.9, p95_ms=80)},
+    "of some networks": {model: Budget(max_ms=300 + 33 * number) for number, model in enumerate(NETWORK_IDS[::3])},
+    "of each network": {model: Budget(max_ms=1000.5 + 50 * number) for number, model in enumerate(NETWORK_IDS)},
+}
+DRAWN = (
+    "latency/tk1_log", "latency/tk1_linear", "throughput/tk1", "model/squeezenet_v1.1", "mobilenet/tk1",
+    "pareto/tk1_b1", "concurrency/tk1/squeezenet_v1.1_b1", "rate/tk1/squeezenet_v1.1_b1", "history/tk1/resnet50",
+    "history/tk1/resnet50, one batch size", "latency/raspi3-ncnn_bars",
+)  # fmt: skip
+"""A figure of each kind that has an axis of times."""
+
+BUDGETED = {
+    f"{name}, {of}": charts[name]
+    for of, budgets in BUDGETS.items()
+    for charts in [of_a_run(budgets) | of_one_batch_size(budgets)]
+    for name in DRAWN
+    if charts[name] != (RUN | BARS)[name]
+}
 
 
 @pytest.mark.slow
@@ -74,6 +105,11 @@ def test_figures_of_a_run_have_no_layout_faults(name: str) -> None:
 @every_row("name", BARS)
 def test_figures_of_one_batch_size_have_no_layout_faults(name: str) -> None:
     assert layout_faults(figure_of(BARS[name])) == []
+
+
+@every_row("name", BUDGETED)
+def test_figures_with_budgets_have_no_layout_faults(name: str) -> None:
+    assert layout_faults(figure_of(BUDGETED[name])) == []
 
 
 def test_the_name_of_a_level_keeps_clear_of_its_neighbours() -> None:
@@ -107,3 +143,38 @@ def test_a_legend_over_the_lines_is_found() -> None:
     figure = figure_of(TABLES["latency/tk1_log"])
     figure.axes[0].legend(loc="lower right")
     assert "the legend covers the axes" in " ".join(layout_faults(figure))
+
+
+def budget_lines(figure: Figure) -> list[Line2D]:
+    return [line for axes in figure.axes for line in axes.lines if str(line.get_gid()).startswith("budget:")]
+
+
+@every_row("name", BUDGETED)
+def test_a_budget_is_within_the_limits_of_its_axes_and_in_the_legend(name: str) -> None:
+    figure = figure_of(BUDGETED[name])
+    found = budget_lines(figure)
+    assert found
+    for line in found:
+        axes = line.axes
+        assert axes is not None
+        box = axes.get_window_extent()
+        points = line.get_transform().transform(line.get_xydata())
+        points = points[np.isfinite(points).all(axis=1)]
+        assert (points >= np.asarray(box.min) - 1).all()
+        assert (points <= np.asarray(box.max) + 1).all()
+    assert "budget" in [label.text for label in labels(figure)]
+
+
+def test_a_budget_that_many_networks_share_is_labelled_beside_the_axes() -> None:
+    for name in ("latency/tk1_log", "pareto/tk1_b1", "history/tk1/resnet50", "rate/tk1/squeezenet_v1.1_b1"):
+        shown = [label.text for label in labels(figure_of(BUDGETED[f"{name}, per request"]))]
+        assert "budget 12345.5 ms/request" in shown or "p95 budget 100 ms" in shown
+
+
+def test_the_budget_of_one_network_has_its_colour() -> None:
+    chart = BUDGETED["latency/tk1_log, beside a level"]
+    colours = {str(line.get_gid()): line.get_color() for line in budget_lines(figure_of(chart))}
+    assert colours == {
+        "budget:budget 10.2 fps": style.INK,
+        "budget:budget 9.9 fps": style.look_of("model", "resnet50").colour,
+    }
