@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.core.budgets import Budget, BudgetCheck, Standing, TimeLimit
+from pytest_ddperf.core.budgets import NO_BUDGET, Budget, BudgetCheck, Standing, TimeLimit
 from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey
@@ -57,4 +57,4 @@ def test_the_budget_of_a_cell_is_what_its_run_applied_else_that_of_its_platform(
     assert results.budget_of(Result(KEY)) == Budget(max_ms=40)
     assert results.budget_of(Result(under("c4"))) == Budget(max_ms=40, p95_ms=90)
     assert results.budget_of(Result(KEY, budgets=(CHECK,))) == Budget(max_ms=30)
-    assert not results.budget_of(Result(CellKey("unknown", "resnet50", 8)))
+    assert results.budget_of(Result(CellKey("unknown", "resnet50", 8))) == NO_BUDGET
