@@ -25,6 +25,7 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.measure.loop import Plan, measure_cell
 from pytest_ddperf.servers.batches import bind_batch
+from pytest_ddperf.servers.connection import Connection
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class DdBenchRun:
         self._line = line
         self._remark = remark
         self._sleep = sleep
-        self._target = Target(options.server, remark)
+        self._target = Target(Connection(options.server, remark))
         self._usual: Prediction | None = None
         self._lost = ""
         self._clock: Clock | None = None

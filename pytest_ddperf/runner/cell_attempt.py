@@ -184,13 +184,13 @@ class CellAttempt:
 
     @property
     def _is_cold(self) -> bool:
-        return self._service.is_cold and self._run.warm is not self._service
+        return self._service.is_cold and self._run.target.warm is not self._service
 
     def _predict_first(self) -> Timed:
         first = self._batch.predict(self._run.plan.server.cold_start_timeout_s)
         self.answered = True
         self._run.health.compare(self._key, first.answer, self._creation)
-        self._run.warm = self._service
+        self._run.target.warm = self._service
         return first
 
     # called by the measuring loop

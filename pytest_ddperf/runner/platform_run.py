@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from pytest_ddperf.boards.board import Board
 from pytest_ddperf.errors import (
     BackendMissingError,
     DdperfError,
@@ -22,20 +21,18 @@ from pytest_ddperf.runner.cell_attempt import CellAttempt
 from pytest_ddperf.runner.cell_records import CellRecords
 from pytest_ddperf.runner.pairs import measure_pairs
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
-from pytest_ddperf.servers.services import explain_missing_model, find_other_side
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
+    from pytest_ddperf.boards.board import Board
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.runner.plan import PlatformPlan
     from pytest_ddperf.runner.server_health import ServerHealth
-    from pytest_ddperf.servers.services import OpenService
+    from pytest_ddperf.servers.target import Target
 
 T = TypeVar("T")
 
@@ -46,61 +43,41 @@ class PlatformRun:
     Args:
         plan: how it is measured and judged.
         networks: the networks, by id.
+        target: its server.
         health: what happened to its server.
+        board: its board.
         say: prints a line for the user.
-        marker: see `Board`.
-        target: its server; default: one of its own.
+        reference: the server that it is compared with in pairs; None if there is none. The locks of both servers are
+            held by this one, so it is opened first and closed last.
 
     Attributes:
-        reference: the server that it is compared with in pairs; None if there is none.
         records: the records of its cells.
         down: why none of its cells can be measured; None while they can.
-        warm: the service of ours that has made its first prediction; None if there is none.
     """
 
     def __init__(
         self,
         plan: PlatformPlan,
         networks: Mapping[str, Network],
-        health: ServerHealth,
-        say: Callable[[str], None],
-        marker: Path | None = None,
+        target: Target,
         *,
-        target: Target | None = None,
+        health: ServerHealth,
+        board: Board,
+        say: Callable[[str], None],
+        reference: PlatformRun | None = None,
     ) -> None:
         self.plan = plan
+        self.target = target
         self.health = health
-        self.board = Board(
-            plan.platform,
-            plan.server.display_url,
-            say,
-            gpuid=max(plan.server.parameters.gpuid, 0),  # of all GPUs (-1), the first
-            tune=plan.tune,
-            marker=marker,
-        )
-        self.target = target or Target(plan.server, say, self.board, health.in_flight, locks=plan.locks)
-        self.reference: PlatformRun | None = None
+        self.board = board
+        self.reference = reference
         self.records = CellRecords(plan, networks, say)
         self.down: DdperfError | None = None
-        self.warm: OpenService | None = None
         self._networks = networks
         self._say = say
 
-    def add_reference(self, health: ServerHealth) -> None:
-        """Add the reference of the plan. The servers of both are locked together, when this one is opened.
-
-        Args:
-            health: what happened to the reference.
-        """
-        plan = self.plan.for_reference()
-        if self.plan.is_one_server:
-            health.in_flight = self.health.in_flight
-        host = self.target.connection if self.plan.is_self else None
-        target = Target(plan.server, self._say, None, health.in_flight, locks=(), host=host)
-        self.reference = PlatformRun(plan, self._networks, health, self._say, target=target)
-
     def finish(self) -> None:
-        """Finish measuring, see `Target.finish`; the reference first, because this platform holds the locks of both."""
+        """Finish measuring both servers, see `Target.finish`."""
         try:
             if self.reference is not None:
                 self.reference.target.finish()
@@ -222,15 +199,12 @@ class PlatformRun:
         try:
             return use(attempt)
         except (RequestRefusedError, ServerFailedError) as error:
-            network, options = self._networks[key.model], self.target.options.of(key.model)
-            side = find_other_side(error, options, network)
-            if side is None:
-                raise explain_missing_model(error, options, network) from None
+            network = self._networks[key.model]
+            side = self.target.use_other_size(network, error)
             self._say(
                 f"ddperf: {key}: its service refuses images of {network.width}x{network.height}; {key.model} is "
                 f"measured with {side}x{side}"
             )
-            self.target.use_size(network, side)
         return use(self._prepare(key))
 
     def _prepare(self, key: CellKey) -> CellAttempt:
@@ -248,7 +222,7 @@ class PlatformRun:
         def predict(model: str, batch_size: int) -> Answer:
             service = self.target.service_for(self._networks[model], batch_size)
             answer = self.target.batch(service, batch_size).predict(self.plan.server.cold_start_timeout_s).answer
-            self.warm = service
+            self.target.warm = service
             return answer
 
         def predict_again(model: str, batch_size: int) -> Answer:

@@ -81,10 +81,10 @@ class Connection:
         locks: Sequence[str] | None = None,
         host: Connection | None = None,
     ) -> None:
-        self._options = options
+        self.options = options
+        self.say = say
         self._locks = (options.identity,) if locks is None else locks
         self._host = host
-        self._say = say
         self._surroundings = surroundings
         self._in_flight = in_flight or RequestsInFlight()
         self._url = ""
@@ -125,10 +125,10 @@ class Connection:
         """
         if self._client is not None:
             return self._client
-        options = self._options
+        options = self.options
         with contextlib.ExitStack() as opened:
             for server in self._locks:
-                lock = ServerLock(server).acquire(options.lock_wait_s, self._say)
+                lock = ServerLock(server).acquire(options.lock_wait_s, self.say)
                 opened.callback(lock.release)
             if self._surroundings is not None:
                 opened.callback(self._surroundings.end)
@@ -145,7 +145,7 @@ class Connection:
 
     def add_client(self) -> Client:
         """Create a client of the server; all clients count their predictions together."""
-        return open_client(self._options, self._url, self._in_flight)
+        return open_client(self.options, self._url, self._in_flight)
 
     def close(self) -> None:
         """Close the client, stop the embedded server, end the surroundings, release the lock. May be called twice."""
