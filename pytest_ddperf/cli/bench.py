@@ -101,7 +101,10 @@ def _add_parameters(group: argparse._ArgumentGroup, title: str) -> None:
 
 def _bench(arguments: argparse.Namespace) -> int:
     """Measure one service with the options, requests and output of dd_bench. Exit status 1 if a batch size failed."""
-    from pytest_ddperf.dd_bench import files, run  # noqa: PLC0415 - each command loads what it needs
+    # each command loads what it needs
+    from pytest_ddperf.dd_bench import files, run  # noqa: PLC0415
+    from pytest_ddperf.servers.connection import Connection  # noqa: PLC0415
+    from pytest_ddperf.servers.target import Target  # noqa: PLC0415
 
     given = vars(arguments)
     parameters = replace(_DEFAULTS.parameters, **{name: given[name] for name in PARAMETERS if name in given})
@@ -118,8 +121,9 @@ def _bench(arguments: argparse.Namespace) -> int:
     opened = files.open_results({"csv": options.csv_output, "json": options.json_output})
     texts = {"csv": output.render_csv, "json": output.render_json}
     results: list[BatchResult] = []
+    target = Target(Connection(options.server, _remark))
     try:
-        with contextlib.closing(run.DdBenchRun(options, images, line=_line, remark=_remark).run()) as measured:
+        with contextlib.closing(run.DdBenchRun(options, images, target, line=_line, remark=_remark).run()) as measured:
             for result in measured:
                 results.append(result)
                 for kind, file in opened.items():

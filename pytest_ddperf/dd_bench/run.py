@@ -25,8 +25,6 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.measure.loop import Plan, measure_cell
 from pytest_ddperf.servers.batches import bind_batch
-from pytest_ddperf.servers.connection import Connection
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.servers.batches import Batch
     from pytest_ddperf.servers.request_images import BenchImages
+    from pytest_ddperf.servers.target import Target
 
 RECREATED_FIRST: Final = 5
 """Predictions that dd_bench makes on a recreated service, before the one that it discards."""
@@ -57,27 +56,26 @@ class DdBenchRun:
     Args:
         options: dd_bench's options, already checked.
         images: paths of the images on the server.
+        target: the server, closed.
         line: called with each line of output.
         remark: called with each message for the user that is not part of the output.
-        sleep: waits for a number of seconds.
     """
 
     def __init__(
         self,
         options: BenchOptions,
         images: BenchImages,
+        target: Target,
         *,
         line: Callable[[str], None],
         remark: Callable[[str], None],
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._options = options
         self._recreate = options.parameters.recreate
         self._images = images
         self._line = line
         self._remark = remark
-        self._sleep = sleep
-        self._target = Target(Connection(options.server, remark))
+        self._target = target
         self._usual: Prediction | None = None
         self._lost = ""
         self._clock: Clock | None = None
@@ -245,7 +243,7 @@ class DdBenchRun:
             "" once it returns the same prediction as at the start of the run, else why it counts as lost.
         """
         try:
-            retry(self._verify, ServerError, RECOVERY_PAUSES_S, self._sleep)
+            retry(self._verify, ServerError, RECOVERY_PAUSES_S, time.sleep)
         except ServerError as error:
             return f"the server did not recover from the previous failure: {error}"
         return ""
