@@ -24,7 +24,6 @@ from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
     from typing import Self
 
 _NEEDED = {
@@ -48,21 +47,11 @@ class EmbeddedServer:
     """A running embedded server, controlled by its parent process. As a context manager, it stops the server."""
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
-        self._process = process
+        self.process = process
         self._log = log
         self.url = url
         # also stops the server when this object is garbage-collected, and when the interpreter exits
         self._stop = weakref.finalize(self, _end, process, log, os.getpid())
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is alive."""
-        return self._process.poll() is None
 
     @property
     def log_tail(self) -> str:
@@ -76,9 +65,7 @@ class EmbeddedServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from io import FileIO
     from pathlib import Path
-    from types import TracebackType
 
     from pytest_ddperf.core.records import CellRecord
 
@@ -125,9 +124,7 @@ class HistoryWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._let_go()
 
 
