@@ -33,37 +33,24 @@ function says(text) {
   canvas = null;
   spots = [];
 }
+function centred(x, y, text, attributes = {}) {
+  drawn(canvas, "text", { x, y, "text-anchor": "middle", ...attributes }, text);
+}
+function level(parent, name, size, y) {
+  drawn(parent, "line", { class: name, x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+}
 function axes(size, scale, label, named) {
   for (const value of scale.ticks) {
     const y = scale.at(value);
     const tick = drawn(canvas, "g", { class: "tick", "data-value": value, "data-y": y });
-    drawn(tick, "line", { class: "grid", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+    level(tick, "grid", size, y);
     drawn(tick, "text", { x: size.left - 7, y: y + 4, "text-anchor": "end" }, number(value));
   }
-  drawn(canvas, "line", {
-    class: "axis",
-    x1: size.left,
-    x2: size.width - size.right,
-    y1: size.height - size.bottom,
-    y2: size.height - size.bottom,
-  });
-  drawn(
-    canvas,
-    "text",
-    {
-      x: 14,
-      y: (size.top + size.height - size.bottom) / 2,
-      transform: `rotate(-90 14 ${(size.top + size.height - size.bottom) / 2})`,
-      "text-anchor": "middle",
-    },
-    label,
-  );
-  drawn(
-    canvas,
-    "text",
-    { x: (size.left + size.width - size.right) / 2, y: size.height - 6, "text-anchor": "middle" },
-    named,
-  );
+  const bottom = size.height - size.bottom,
+    middle = (size.top + bottom) / 2;
+  level(canvas, "axis", size, bottom);
+  centred(14, middle, label, { transform: `rotate(-90 14 ${middle})` });
+  centred((size.left + size.width - size.right) / 2, size.height - 6, named);
 }
 const path = (points) =>
   points.map(([x, y], number) => `${number ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
@@ -104,18 +91,12 @@ function byBatch(toValue, label) {
       ? logScale(batches[0], batches.at(-1), size.left + 16, size.width - size.right - 16).at
       : () => (size.left + size.width - size.right) / 2;
   axes(size, scale, label, "images per request (batch size)");
-  for (const batch of batches)
-    drawn(
-      canvas,
-      "text",
-      { x: across(batch), y: size.height - size.bottom + 18, "text-anchor": "middle" },
-      String(batch),
-    );
+  for (const batch of batches) centred(across(batch), size.height - size.bottom + 18, String(batch));
   const named = [];
   for (const fps of FPS) {
     const y = scale.at(toValue(1000 / fps));
     if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
-    drawn(canvas, "line", { class: "fps", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+    level(canvas, "fps", size, y);
     if (named.some((other) => Math.abs(other - y) < 13)) continue; // they may overlap on a linear axis
     named.push(y);
     drawn(canvas, "text", { class: "fps", x: size.width - size.right + 6, y: y + 4 }, `${fps} fps`);
@@ -180,14 +161,7 @@ function against() {
   for (const { platform, models, batches } of blocks) {
     const wide = Math.min(96, (size.width - left - 8) / batches.length);
     drawn(canvas, "text", { x: 4, y: top + 16 }, platform.title);
-    batches.forEach((batch, column) =>
-      drawn(
-        canvas,
-        "text",
-        { x: left + (column + 0.5) * wide, y: top + head - 8, "text-anchor": "middle" },
-        `b${batch}`,
-      ),
-    );
+    batches.forEach((batch, column) => centred(left + (column + 0.5) * wide, top + head - 8, `b${batch}`));
     models.forEach((model, line) => {
       const y = top + head + line * row + (above ? 20 : 0);
       const at = above ? { class: "name above", x: left, y: y - 5 } : { class: "name", x: left - 8, y: y + 19 };
@@ -246,12 +220,7 @@ function history() {
   const every = Math.ceil(nights.length / Math.max(2, Math.floor((size.width - size.left) / 90)));
   nights.forEach(([run], index) => {
     if (index % every === 0)
-      drawn(
-        canvas,
-        "text",
-        { x: across(index), y: size.height - size.bottom + 18, "text-anchor": "middle" },
-        data.runs[run][0].slice(0, 10),
-      );
+      centred(across(index), size.height - size.bottom + 18, data.runs[run][0].slice(0, 10));
   });
   const heldAt = nights.map((night, index) => [index, night]).filter(([, night]) => night[4] !== null);
   if (heldAt.length > 1) {
