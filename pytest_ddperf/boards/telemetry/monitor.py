@@ -19,7 +19,7 @@ from pytest_ddperf.core.telemetry import Spread, Telemetry
 from pytest_ddperf.embedded.launch import read_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.boards.telemetry.readings import Reading
     from pytest_ddperf.core.board_address import BoardAddress
@@ -38,10 +38,9 @@ _STDERR_BYTES: Final = 600
 class Monitor:
     """Reads a board's sensors once a second in a thread until it is stopped. Failures are recorded, not raised."""
 
-    def __init__(self, source: BoardAddress, *, gpuid: int = 0, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, source: BoardAddress, *, gpuid: int = 0) -> None:
         self._source = source
         self._gpuid = gpuid
-        self._now = now
         self._readings: deque[Reading] = deque(maxlen=_KEPT)
         self._came = threading.Condition()
         self._parser = Parser()
@@ -75,7 +74,7 @@ class Monitor:
             pipe.write(build_script("sampler.sh", build_variables(self._gpuid)))
         with contextlib.suppress(OSError, ValueError):
             for line in process.stdout:
-                reading = self._parser.feed(line.decode(errors="replace"), self._now())
+                reading = self._parser.feed(line.decode(errors="replace"), time.time())
                 if reading is not None:
                     with self._came:
                         self._readings.append(reading)
@@ -111,20 +110,14 @@ class Monitor:
         if self._errors is not None:
             self._errors.close()
 
-    def wait_for_first(self, timeout_s: float = FIRST_WAIT_S) -> None:
+    def wait_for_first(self) -> None:
         """Wait for the first reading, or until reading has failed."""
         with self._came:
-            self._came.wait_for(lambda: self._readings or self.problem, timeout_s)
-
-    def latest(self) -> Reading | None:
-        """Return the last reading; None if there is none or it is older than `FRESH_S`."""
-        with self._came:
-            last = self._readings[-1] if self._readings else None
-        return last if last is not None and last.at_s >= self._now() - FRESH_S else None
+            self._came.wait_for(lambda: self._readings or self.problem, FIRST_WAIT_S)
 
     def hottest_c(self) -> float | None:
         """Return the highest temperature of the last `FRESH_S` seconds, degrees Celsius; None if unknown."""
-        since_s = self._now() - FRESH_S
+        since_s = time.time() - FRESH_S
         with self._came:
             fresh = [one.hottest_c for one in self._readings if one.at_s >= since_s]
         return max((degrees for degrees in fresh if degrees is not None), default=None)
