@@ -118,7 +118,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     for remark in options.check():
         _remark(remark)
     images = files.list_images(options, _remark)
-    opened = files.open_results({"csv": options.csv_output, "json": options.json_output})
+    written = files.check_results({"csv": options.csv_output, "json": options.json_output})
     texts = {"csv": output.render_csv, "json": output.render_json}
     results: list[BatchResult] = []
     target = Target(Connection(options.server, _remark))
@@ -126,8 +126,8 @@ def _bench(arguments: argparse.Namespace) -> int:
         with contextlib.closing(run.DdBenchRun(options, images, target, line=_line, remark=_remark).run()) as measured:
             for result in measured:
                 results.append(result)
-                for kind, file in opened.items():
-                    file.write(texts[kind](results))
+                for kind, path in written.items():
+                    files.write_results(path, texts[kind](results))
     except KeyboardInterrupt:
         _remark(f"interrupted; {sum(one.measured for one in results)} batch sizes were measured")
         return INTERRUPTED

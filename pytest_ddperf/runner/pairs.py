@@ -29,14 +29,6 @@ _NO_ROOM: Final = (
 )
 
 
-class _OfServerUnderTestError(Exception):
-    """Carries an error of the server under test past the handlers of the reference."""
-
-    def __init__(self, error: DdperfError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 def measure_pairs(
     run: PlatformRun,
     reference: PlatformRun,
@@ -66,7 +58,7 @@ def measure_pairs(
         _choose_service(run, reference, mine)
         try:
             return reference.attempt(key, lambda other: _measure_both(mine, other, show, earlier))
-        except _OfServerUnderTestError as failed:
+        except SideFailedError as failed:
             raise failed.error from None
         except TimingError:  # of both sides
             raise
@@ -89,12 +81,17 @@ def measure_pairs(
 def _measure_both(
     mine: CellAttempt, other: CellAttempt, show: Callable[[Progress], None] | None, earlier: Measurement | None
 ) -> Measurement:
-    """Measure one round of pairs, and raise errors of the server under test past the handlers of the reference."""
+    """Measure one round of pairs, and raise an error of the reference as its own.
+
+    Raises:
+        SideFailedError: the server under test failed; no handler of the reference catches it.
+        DdperfError: the reference failed.
+    """
     try:
         return mine.measure_against(other, show, earlier)
     except SideFailedError as failed:
         if failed.side == UNDER_TEST:
-            raise _OfServerUnderTestError(failed.error) from failed
+            raise
         raise failed.error from failed.error.__cause__
 
 
