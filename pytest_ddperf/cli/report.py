@@ -155,12 +155,7 @@ def _write_site(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequ
 
 
 def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None) -> list[Run]:
-    """Return the named run, or else the last run of each platform, oldest first.
-
-    Args:
-        folder: folder of the history.
-        name: name of a run; None for the last run of each platform.
-        platforms: platforms whose cells are kept; None for all.
+    """Return the named run, or else the last run of each platform, oldest first; only with cells of these platforms.
 
     Raises:
         ConfigurationError: there is no run of that name, or it has no cells of these platforms.

@@ -75,11 +75,9 @@ class HistoryWriter:
         self._write()
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:
-        """Mark the run as finished and close its file. May be called twice.
+        """Mark the run as finished with pytest's exit status and close its file. May be called twice.
 
-        Args:
-            exit_status: pytest's.
-            whole: whether every cell that the options asked for was finished and no test was deselected.
+        The run is whole if every cell that the options asked for was finished and no test was deselected.
 
         Raises:
             HistoryError: as for `append`.

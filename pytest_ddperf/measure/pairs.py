@@ -57,11 +57,7 @@ def draw_orders(pairs: int, seed: str) -> tuple[bool, ...]:
     """Draw the order of each pair: whether the reference is asked first.
 
     Every two pairs hold both orders, in random order: neither a drift of the host nor the place in a pair favours a
-    server.
-
-    Args:
-        pairs: number of pairs.
-        seed: the same seed draws the same orders.
+    server. The same seed draws the same orders.
     """
     chance = random.Random(seed)  # noqa: S311 - an order, not a secret
     orders: list[bool] = []

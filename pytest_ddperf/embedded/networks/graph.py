@@ -149,12 +149,8 @@ class GraphBuilder:
     def depthwise(self, source: Tensor, name: str, *, stride: int, split: bool) -> Tensor:
         """Add a 3x3 convolution of each channel separately, with padding 1 and without bias.
 
-        Args:
-            source: the input.
-            name: the layer's name. The weights do not depend on `split`.
-            stride: 1 or 2.
-            split: whether to use one convolution per channel, as plain Caffe does, instead of one depthwise
-                convolution.
+        With `split` it is one convolution per channel, as in plain Caffe, instead of one depthwise convolution; the
+        weights are the same.
         """
         channels = source.channels
         window = _Window(3, stride, 1)
