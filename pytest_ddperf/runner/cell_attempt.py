@@ -34,12 +34,6 @@ _OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu", "templ
 class CellAttempt:
     """One attempt at a cell, once its service is open; the `Observer` of its measurement.
 
-    Args:
-        run: the cell's platform.
-        key: the cell.
-        service: its service.
-        batch: its batch.
-
     Attributes:
         answered: whether the server has answered a prediction of this attempt.
     """
@@ -67,11 +61,9 @@ class CellAttempt:
         self._predict_first() if self._is_cold else self._batch.predict()
 
     def measure(self, show: Callable[[Progress], None] | None, earlier: Measurement | None) -> Measurement:
-        """Measure one round.
+        """Measure one round; it is added to the earlier measurement of the cell if the service is still the same.
 
-        Args:
-            show: called before every prediction; None for no progress.
-            earlier: the cell's earlier measurement; the round is added to it if the service is still the same.
+        `show` is called before every prediction.
 
         Raises:
             DdperfError: the round could not be measured.
@@ -108,12 +100,9 @@ class CellAttempt:
     def measure_against(
         self, other: CellAttempt, show: Callable[[Progress], None] | None, earlier: Measurement | None
     ) -> Measurement:
-        """Measure one round of pairs.
+        """Measure one round of pairs; it is added to the earlier measurement if both services are still the same.
 
-        Args:
-            other: the attempt at the same cell on the reference server.
-            show: called before every pair; None for no progress.
-            earlier: the cell's earlier measurement; the round is added to it if both services are still the same.
+        `other` is the attempt at the cell on the reference server; `show` is called before every pair.
 
         Raises:
             SideFailedError: one of the servers failed.

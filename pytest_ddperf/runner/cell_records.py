@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 class CellRecords:
     """The records of one platform's cells.
 
-    Args:
-        plan: how it is measured and judged.
-        networks: the networks, by id.
-        say: prints a line for the user.
-
     Attributes:
         facts: facts of its server; None until it was opened.
         services: the service that was measured last, by network.
@@ -110,14 +105,7 @@ class CellRecords:
     def record_failure(
         self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
     ) -> CellRecord:
-        """Return the record of a cell that could not be measured.
-
-        Args:
-            key: the cell.
-            nodeid: node id of its test.
-            error: why it could not be measured.
-            measured: what was measured of it earlier in this run; it is kept.
-        """
+        """Return the record of a cell that could not be measured; its earlier measurement in this run is kept."""
         # failing under a requested load is a result even without a baseline
         expected = bool(key.scenario) or isinstance(self._plan.baseline.lookup(key), Baseline)
         outcome, what = classify_failure(error, expected=expected)

@@ -39,14 +39,8 @@ def measure_pairs(
     """Measure one round of pairs of a cell.
 
     Services that are ours are recreated before every round but the first of a cell, because start-up luck is the same
-    for all pairs of one creation.
-
-    Args:
-        run: the server under test.
-        reference: the reference.
-        key: the cell.
-        show: called before every pair; None for no progress.
-        earlier: the cell's earlier measurement in this run; the new round is added to it.
+    for all pairs of one creation. `show` is called before every pair; the round is added to the earlier measurement of
+    the cell in this run.
 
     Raises:
         ReferenceFailedError: the reference failed, or the two cannot be measured together.

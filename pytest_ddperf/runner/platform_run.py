@@ -125,12 +125,9 @@ class PlatformRun:
     def measure(
         self, key: CellKey, show: Callable[[Progress], None] | None = None, earlier: Measurement | None = None
     ) -> Measurement:
-        """Measure one round of a cell.
+        """Measure one round of a cell, and add it to the earlier measurement of the cell in this run.
 
-        Args:
-            key: the cell.
-            show: called before every prediction; None for no progress.
-            earlier: the cell's earlier measurement in this run; the new round is added to it.
+        `show` is called before every prediction.
 
         Raises:
             ServerError: the server failed, or returned something else.
@@ -240,9 +237,7 @@ class PlatformRun:
     def _raise_vanished(self, error: ServerUnreachableError | GatewayError, key: CellKey | None) -> NoReturn:
         """Raise the error for a request without a response; a server that still responds to others was only slow.
 
-        Args:
-            error: what happened to the request.
-            key: the cell, if the request was one of its predictions.
+        The cell is given if the request was one of its predictions.
         """
         before = self.target.client.latest_info
         is_cut = isinstance(error, ServerGoneError)

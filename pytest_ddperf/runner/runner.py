@@ -103,12 +103,7 @@ def _create_reference(
 ) -> PlatformRun:
     """Create the part of a reference; its server is locked by the connection of the server under test.
 
-    Args:
-        plan: the reference's plan.
-        networks: the networks, by id.
-        health: what happened to its server.
-        say: prints a line for the user.
-        under_test: the server under test, if the reference is a second service on it; else None.
+    That server is given if the reference is a second service on it.
     """
     host = None if under_test is None else under_test.connection
     target = Target(Connection(plan.server, say, None, health.in_flight, locks=(), host=host))

@@ -125,11 +125,7 @@ class ServerHealth:
     # outages
 
     def note_outage(self, cut: CutPrediction | None = None) -> None:
-        """Record that the server stopped responding.
-
-        Args:
-            cut: the prediction that got no response; None if it was another request.
-        """
+        """Record that the server stopped responding, to a prediction if one is given."""
         self.is_gone = True
         self._outages += 1
         self._cut = cut or self._cut
@@ -148,8 +144,7 @@ class ServerHealth:
     def await_return(self, target: Target) -> None:
         """Wait for a vanished server: `recovery_timeout_s` the first time, and not at all after a failed wait.
 
-        Args:
-            target: the server, still open; it is closed when the server is back.
+        The target is still open; it is closed when the server is back.
 
         Raises:
             ServerGoneError: the server is not back.
@@ -195,11 +190,7 @@ class ServerHealth:
         return info
 
     def note_return(self, info: Info) -> None:
-        """Record that the server is back: its next predictions are verified.
-
-        Args:
-            info: what it reports about itself now.
-        """
+        """Record that the server is back, with what it reports about itself: its next predictions are verified."""
         self.is_gone = self._waited_for_server = False
         self._outage_cause = ""
         cut, self._cut = self._cut, None
@@ -239,11 +230,7 @@ class ServerHealth:
         """Record the first predictions of a model, and compare later ones with them for the images in both.
 
         This detects a service that was replaced by another one of the same name when no counter of the server shows it.
-
-        Args:
-            key: the cell.
-            answer: its answer.
-            creation: see `Reference`; predictions of different creations are not compared.
+        Predictions of different creations (see `Reference`) are not compared.
 
         Raises:
             AnswerError: the predictions differ from the first ones.
@@ -283,12 +270,7 @@ class ServerHealth:
         return describe_disagreement(*seen, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
 
     def forget_random(self, platform: str, current: OpenService | None) -> None:
-        """Forget the predictions of services whose random weights no longer exist.
-
-        Args:
-            platform: the measured platform.
-            current: its service in use; None if there is none.
-        """
+        """Forget a platform's predictions of services, except the current one, whose random weights no longer exist."""
         self._references = {
             of: one
             for of, one in self._references.items()
@@ -348,9 +330,6 @@ class ServerHealth:
 
         The first call waits for as long as the options allow. Until the prediction has ended, later calls fail without
         waiting.
-
-        Args:
-            target: the server, open.
 
         Raises:
             ServerBusyError: the server is still running one.

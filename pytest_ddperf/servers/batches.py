@@ -34,10 +34,7 @@ class Batch:
     check: Callable[[Answer], None]
 
     def predict(self, timeout_s: float | None = None) -> Timed:
-        """Predict once and check the response.
-
-        Args:
-            timeout_s: how long the server may be silent, seconds; default: the limit for any response.
+        """Predict once and check the response; the server may be silent for `timeout_s`, None for the usual limit.
 
         Raises:
             ServerError: the server refused, failed, or returned something else.
@@ -83,15 +80,9 @@ def bind_batch(
     task: Task,
     input_size: tuple[int, int] | None,
 ) -> Batch:
-    """Build a batch from the body of its request.
+    """Build a batch from the body of its request, whose answers must contain these uris.
 
-    Args:
-        client: a client of the server.
-        service: name of the service.
-        body: the request, from `protocol.build_predict_body`.
-        uris: the images that each answer must contain.
-        task: the task of the service.
-        input_size: width and height of the network's input, pixels; None if unknown.
+    `input_size` is the width and height of the network's input in pixels; None if unknown.
     """
     check = functools.partial(
         protocol.check_predictions,

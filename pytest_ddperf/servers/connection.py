@@ -41,11 +41,6 @@ class Surroundings(Protocol):
 def open_client(options: ServerOptions, url: str, in_flight: RequestsInFlight | None = None) -> Client:
     """Create a client of the server at this URL, with the timeout, certificates and credentials of the options.
 
-    Args:
-        options: how to reach the server.
-        url: the server.
-        in_flight: tracks the predictions requested; default: a new one.
-
     Raises:
         ConfigurationError: the file of trusted certificates does not exist.
     """

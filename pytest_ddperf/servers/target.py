@@ -56,8 +56,7 @@ class Target:
     def open(self, wait_s: float = 0.0) -> ServerFacts:
         """Lock the server, start it if it is embedded, and ask for its facts. Does nothing if already open.
 
-        Args:
-            wait_s: the minimum time to wait for the server, seconds; the options may set a longer one.
+        `wait_s` is the minimum time to wait for the server, in seconds; the options may set a longer one.
 
         Raises:
             ServerUnreachableError: nothing responds at the URL in time.
@@ -173,9 +172,7 @@ class Target:
     def use_other_size(self, model: Network, refusal: ServerError) -> int:
         """Use images of a network's other size from now on; a service that we created for it is recreated.
 
-        Args:
-            model: the network.
-            refusal: the error of its first prediction.
+        `refusal` is the error of its first prediction.
 
         Returns:
             The new width and height, pixels.
