@@ -392,6 +392,7 @@ _SAME = (
     "AbsVal ReLU ReLU6 Sigmoid TanH ELU SELU Mish Swish HSwish HSigmoid Clip BNLL Dropout LRN Power Exp Log Threshold "
     "MVN Softmax ShuffleChannel Noise Reverse"
 )
+_DEPTHWISE = "ConvolutionDepthwise DepthwiseConvolution DepthwiseConv"
 _LOSSES = (
     "Accuracy SoftmaxWithLoss EuclideanLoss SigmoidCrossEntropyLoss HingeLoss ContrastiveLoss InfogainLoss "
     "MultinomialLogisticLoss SmoothL1Loss MultiBoxLoss"
@@ -399,10 +400,7 @@ _LOSSES = (
 _RULES: Mapping[str, Rule] = {
     **SOURCES,
     **dict.fromkeys(_SAME.split(), _same),
-    **dict.fromkeys(
-        ("ConvolutionDepthwise", "DepthwiseConvolution", "DepthwiseConv"),
-        lambda layer, bottoms: convolution(layer, bottoms, depthwise=True),
-    ),
+    **dict.fromkeys(_DEPTHWISE.split(), lambda layer, bottoms: convolution(layer, bottoms, depthwise=True)),
     **dict.fromkeys(_LOSSES.split(), _number),
     **dict.fromkeys(("Filter", "Proposal", "PSROIPooling"), _unknown_size),
     "Convolution": convolution,
@@ -447,20 +445,5 @@ KNOWN_TYPES = frozenset(_RULES)
 
 _WITHOUT_BOTTOMS = frozenset({*SOURCES, "Parameter", "ContinuationIndicator"})
 _WITH_WEIGHTS = frozenset(
-    {
-        "Convolution",
-        "ConvolutionDepthwise",
-        "DepthwiseConvolution",
-        "DepthwiseConv",
-        "Deconvolution",
-        "InnerProduct",
-        "BatchNorm",
-        "Scale",
-        "Bias",
-        "PReLU",
-        "Normalize",
-        "Embed",
-        "LSTM",
-        "RNN",
-    }
+    f"{_DEPTHWISE} Convolution Deconvolution InnerProduct BatchNorm Scale Bias PReLU Normalize Embed LSTM RNN".split()
 )
