@@ -168,7 +168,6 @@ class Update:
     """The result of updating a baseline file.
 
     Args:
-        path: the file.
         written: the cells that were recorded, in the file's order.
         left_out: the cells that were measured and not recorded.
         before: the previous baseline of each recorded cell that had one.

@@ -40,7 +40,6 @@ class PlatformBaseline:
     """The baselines of one platform.
 
     Args:
-        platform_id: id of the platform.
         layers: the sources in order of precedence; the first that contains a cell applies to it.
     """
 

@@ -28,12 +28,7 @@ REFERENCE: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two servers.
-
-    Args:
-        endpoint: the service and batch to measure.
-        observer: called while measuring.
-    """
+    """One of the two servers."""
 
     endpoint: Endpoint
     observer: Observer
@@ -44,7 +39,6 @@ class SideFailedError(Exception):
 
     Args:
         side: `UNDER_TEST` or `REFERENCE`.
-        error: what happened.
     """
 
     def __init__(self, side: int, error: DdperfError) -> None:

@@ -41,17 +41,10 @@ class PlatformRun:
     """One platform during the run.
 
     Args:
-        plan: how it is measured and judged.
-        networks: the networks, by id.
-        target: its server.
-        health: what happened to its server.
-        board: its board.
-        say: prints a line for the user.
         reference: the server that it is compared with in pairs; None if there is none. The locks of both servers are
             held by this one, so it is opened first and closed last.
 
     Attributes:
-        records: the records of its cells.
         down: why none of its cells can be measured; None while they can.
     """
 

@@ -27,12 +27,8 @@ class Runner:
     measure the same servers in opposite order cannot deadlock, and platforms that share a server take turns.
 
     Args:
-        plans: the platforms, by id.
-        networks: the networks, by id.
-        say: prints a line for the user.
         run_id: an id shared by all processes of a run, "" for a single process.
         now: a monotonic clock, seconds, for waiting for vanished servers.
-        sleep: sleeps for a number of seconds.
 
     Attributes:
         platforms: each platform's part of the run, by id.

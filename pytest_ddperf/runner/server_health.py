@@ -49,8 +49,6 @@ class Reference:
     """What a model predicted at its first request in the run.
 
     Args:
-        batch_size: batch size of that request.
-        seen: the predictions.
         creation: the service, if its weights are random and new with every creation; else None.
     """
 
@@ -65,7 +63,6 @@ class Limit:
 
     Args:
         crashed: whether the server crashed; else it reported that its memory was exhausted.
-        error: the error message.
     """
 
     batch_size: int
@@ -78,8 +75,6 @@ class CutPrediction:
     """A prediction during which a server stopped responding.
 
     Args:
-        key: its cell.
-        error: its error message.
         before: what the server last reported about itself.
     """
 
@@ -94,9 +89,7 @@ class ServerHealth:
     Limits and first predictions are kept by platform, because the services of two platforms may differ.
 
     Args:
-        say: prints a line for the user.
         now: a monotonic clock, seconds.
-        sleep: sleeps for a number of seconds.
 
     Attributes:
         is_gone: whether the server stopped responding and has not been seen since.

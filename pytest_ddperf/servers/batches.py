@@ -26,7 +26,6 @@ class Batch:
     """One batch of one service, which can be predicted repeatedly.
 
     Args:
-        endpoint: the endpoint to measure.
         check: raises `AnswerError` unless the response holds one prediction per image.
     """
 

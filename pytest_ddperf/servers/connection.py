@@ -57,8 +57,6 @@ class Connection:
     """One server, from `open` to `close`, without other clients on this host.
 
     Args:
-        options: how to reach the server.
-        say: prints a line for the user.
         surroundings: actions around the use of the server; None for none.
         in_flight: counts the predictions requested by all clients; default: a new counter.
         locks: the servers to lock, in this order; default: this one. Two servers that are measured in turn are locked

@@ -87,9 +87,7 @@ class OpenService:
         width: the width to request, in pixels; None leaves it to the service.
         height: the height to request, in pixels; None leaves it to the service.
         datatype: the precision in which it runs.
-        task: the task requested of it.
         engine: the batch size that it was created for; None if it serves all.
-        model: id of its network.
         template: name of the template that created its network; "" for a network from files.
         is_cold: whether its first prediction takes longer: it loads the network or builds the engine.
         notes: what distinguishes it from what was requested.

@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 class Target:
     """One server, from `open` to `close`, with at most one service of ours at a time.
 
-    Args:
-        connection: the way to the server, closed.
-
     Attributes:
-        options: how to use the server.
         facts: facts of the server; None unless it is open.
         current_service: the service in use; None if there is none.
         warm: the service of ours that has made its first prediction; None if there is none.

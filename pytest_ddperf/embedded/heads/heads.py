@@ -52,7 +52,6 @@ class TaskHead:
     """Predictions of a network for another task, whose output is converted one image at a time.
 
     Args:
-        model: the network.
         convert: returns the prediction of one image, without its uri, from the model, the network's output for the
             image, the image's width and height in pixels, and the requested output.
     """

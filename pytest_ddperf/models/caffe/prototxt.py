@@ -63,7 +63,6 @@ class Message:
     The methods that read values raise `ModelFileError`, which names the line, for a value of another type.
 
     Args:
-        fields: names and values.
         line: line number where the message starts, from 1; ignored in comparisons.
         path: the file, for messages; ignored in comparisons.
     """
