@@ -238,15 +238,9 @@ def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
     Raises:
         ConfigurationError: the network's folder cannot be read.
     """
-    if not model.is_own:
-        return ModelFacts(mllib, model.width, model.height, model.nclasses)
-    found = read_facts(model, mllib)
-    return ModelFacts(
-        mllib=mllib,
-        width=model.width or found.width,
-        height=model.height or found.height,
-        nclasses=model.nclasses or found.nclasses,
-    )
+    found = read_facts(model, mllib) if model.is_own else ModelFacts(mllib)
+    width, height, nclasses = model.width or found.width, model.height or found.height, model.nclasses or found.nclasses
+    return ModelFacts(mllib, width, height, nclasses)
 
 
 def read_facts(model: Network, preferred: str) -> ModelFacts:

@@ -62,6 +62,9 @@ class Connection:
         locks: the servers to lock, in this order; default: this one. Two servers that are measured in turn are locked
             together, by the connection that is opened first.
         host: the open connection of the same server, which this one uses, too.
+
+    Attributes:
+        url: the URL of the open server, which for an embedded one is known only then.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class Connection:
         self._host = host
         self._surroundings = surroundings
         self._in_flight = in_flight or RequestsInFlight()
-        self._url = ""
+        self.url = ""
         self._opened = contextlib.ExitStack()
         self._embedded: EmbeddedServer | None = None
         self._client: Client | None = None
@@ -89,11 +92,6 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the server is locked and has a client."""
         return self._client is not None
-
-    @property
-    def url(self) -> str:
-        """The URL of the open server, which for an embedded one is known only then."""
-        return self._url
 
     @property
     def client(self) -> Client:
@@ -126,11 +124,11 @@ class Connection:
             if self._surroundings is not None:
                 opened.callback(self._surroundings.end)
                 self._surroundings.begin()
-            self._url = options.url if self._host is None else self._host.url
+            self.url = options.url if self._host is None else self._host.url
             if options.is_embedded and self._host is None:
                 self._embedded = _start_embedded(options)
                 opened.callback(self._embedded.stop)
-                self._url = self._embedded.url
+                self.url = self._embedded.url
             self._client = self.add_client()
             opened.callback(self._client.close)
             self._opened = opened.pop_all()
@@ -138,7 +136,7 @@ class Connection:
 
     def add_client(self) -> Client:
         """Create a client of the server; all clients count their predictions together."""
-        return open_client(self.options, self._url, self._in_flight)
+        return open_client(self.options, self.url, self._in_flight)
 
     def close(self) -> None:
         """Close the client, stop the embedded server, end the surroundings, release the lock. May be called twice."""

@@ -17,6 +17,8 @@ from onnx import TensorProto, helper
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Attribute = float | str | Sequence[int]
+
 OPSET = 17
 IR_VERSION = 8
 INPUT_NAME = "data"
@@ -302,9 +304,7 @@ class GraphBuilder:
         }
         self._node("Conv", inputs, [name], name, group=groups, **shape)
 
-    def _node(
-        self, kind: str, inputs: list[str], outputs: list[str], node_name: str, **attributes: float | Sequence[int]
-    ) -> None:
+    def _node(self, kind: str, inputs: list[str], outputs: list[str], node_name: str, **attributes: Attribute) -> None:
         node = helper.make_node(kind, inputs, outputs, name=node_name)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
         self._nodes.append(node)
