@@ -19,7 +19,7 @@ from pytest_ddperf.core.telemetry import Spread, Telemetry
 from pytest_ddperf.embedded.launch import read_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.boards.telemetry.readings import Reading
     from pytest_ddperf.core.board_address import BoardAddress
@@ -136,7 +136,8 @@ class Monitor:
         """Summarise the sensor readings of a period, given in seconds since the epoch."""
         before, during = self._stretch(began_s, ended_s)
         notes = [f"power mode {self._parser.mode}"] if self._parser.mode else []
-        notes += [f"since the board booted: {words}" for words, count in _first(before, during) if count]
+        first = {words: count for one in reversed((*before, *during)) for words, count in one.counters.items()}
+        notes += [f"since the board booted: {words}" for words, count in first.items() if count]
         if self.problem:
             notes.append(
                 f"sensor readings stopped: {self.problem}" if during else f"no sensor readings: {self.problem}"
@@ -160,14 +161,6 @@ def _signal_all(process: subprocess.Popen[bytes], number: signal.Signals) -> Non
         os.killpg(process.pid, number)
 
 
-def _first(before: Sequence[Reading], during: Sequence[Reading]) -> Iterable[tuple[str, int]]:
-    counters: dict[str, int] = {}
-    for reading in (*before, *during):
-        for words, count in reading.counters.items():
-            counters.setdefault(words, count)
-    return counters.items()
-
-
 def describe_throttling(before: Sequence[Reading], during: Sequence[Reading]) -> list[str]:
     """Describe how a board throttled, from the states it reported in a period and the counters that rose in it."""
     seen = {words for reading in during for words in reading.throttled}
@@ -184,13 +177,14 @@ def summarise_readings(
 ) -> Telemetry:
     """Summarise the readings of one cell."""
     further = {words for one in readings for words in one.chosen | one.alerts}
+    loads = [one.load for one in readings if one.load is not None]
     return Telemetry(
         source=source,
         samples=len(readings),
         temperature_c=_spreads([one.temperature_c for one in readings]),
         clock_mhz=_spreads([one.clock_mhz for one in readings]),
         power_w=_spreads([one.power_w for one in readings]),
-        load=_spread([one.load for one in readings if one.load is not None]),
+        load=_spread(loads) if loads else None,
         governors=tuple(sorted({governor for one in readings for governor in one.governors})),
         throttled=tuple(throttled),
         notes=(*notes, *sorted(further)),
@@ -199,11 +193,8 @@ def summarise_readings(
 
 def _spreads(values: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     names = sorted({name for one in values for name in one})
-    spreads = {name: _spread([one[name] for one in values if name in one]) for name in names}
-    return {name: spread for name, spread in spreads.items() if spread is not None}
+    return {name: _spread([one[name] for one in values if name in one]) for name in names}
 
 
-def _spread(values: Sequence[float]) -> Spread | None:
-    if not values:
-        return None
+def _spread(values: Sequence[float]) -> Spread:
     return Spread(min(values), statistics.fmean(values), max(values), len(values))
