@@ -92,7 +92,7 @@ class DdBenchRun:
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._target.close)
-            self._target.connect()
+            self._target.connection.open()
             self._open()
             if self._options.auto_kill:
                 stack.callback(self._kill)

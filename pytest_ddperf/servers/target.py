@@ -60,7 +60,7 @@ class Target:
         """
         if self.facts is not None:
             return self.facts
-        client = self.connect()
+        client = self.connection.open()
         try:
             info = wait_until_up(client, max(wait_s, self.options.wait_s))
             require_backend(self.options, info, client.display_url)
@@ -71,10 +71,6 @@ class Target:
             self.close()
             raise
         return self.facts
-
-    def connect(self) -> Client:
-        """Open the connection without a request, see `Connection.open`."""
-        return self.connection.open()
 
     def is_up(self) -> bool:
         """Return whether the open server responds to one quick request."""

@@ -67,7 +67,7 @@ def test_an_open_target_knows_its_server(server: ScriptedDeepDetect, names: str)
 
 def test_connecting_locks_the_server_and_sends_no_request(server: ScriptedDeepDetect, names: str) -> None:
     target = make_target(ServerOptions(server.url, data_dir="/srv", bench_files=names))
-    client = target.connect()
+    client = target.connection.open()
     lock = ServerLock(identify_server(server.url))
     assert not lock.acquire_at_once()
     assert server.requests == []
