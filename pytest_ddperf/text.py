@@ -106,12 +106,14 @@ def remove_control_characters(text: str) -> str:
     if text.isprintable():
         return text
     lines = re.split(r"\r\n|\r|\n", text)
-    return "\n".join(
-        "".join(REPLACEMENT if unicodedata.category(char) in _HIDDEN else char for char in line) for line in lines
-    )
+    return "\n".join("".join(REPLACEMENT if _is_control(char) else char for char in line) for line in lines)
 
 
 def quote_server_text(text: str, most: int) -> str:
     """Format server-supplied text on one line, truncated to `most` characters."""
     plain = remove_control_characters(re.sub(r"\s", " ", text[: 4 * most]).strip())
     return plain if len(plain) <= most else f"{plain[: most - 3]}..."
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in _HIDDEN
