@@ -75,7 +75,6 @@ def start(
     models: Sequence[str] = (),
     data_dir: Path | None = None,
     model_dirs: Sequence[Path] = (),
-    seed: int = 0,
     extra: Sequence[str] = (),
     ready_timeout_s: float = 30.0,
 ) -> EmbeddedServer:
@@ -86,7 +85,6 @@ def start(
         models: ids of the networks to create a service for at the start; ("all",) for all 13.
         data_dir: folder of the images that requests name by path.
         model_dirs: folders with an .onnx file, or with folders that have one each.
-        seed: seed of the networks' random weights.
         extra: further arguments of `python -m pytest_ddperf.embedded`.
         ready_timeout_s: longest time to wait for the server to be ready, in seconds.
 
@@ -95,7 +93,7 @@ def start(
         ServerUnreachableError: the server ended or was not ready in time. The message contains the end of its log.
     """
     require_extra()
-    arguments = ["--port", "0", "--seed", str(seed), "--exit-on-eof", "--parent-pid", str(os.getpid())]
+    arguments = ["--port", "0", "--exit-on-eof", "--parent-pid", str(os.getpid())]
     for option, value in (
         ("--threads", threads),
         ("--data-dir", data_dir),

@@ -82,18 +82,8 @@ function legend() {
     return item;
   });
   const all = there.every((model) => !state.hidden.has(model.id));
-  items.push(
-    element(
-      "button",
-      {
-        type: "button",
-        class: "chip",
-        "data-model": "",
-        onclick: () => set({ hidden: new Set(all ? there.map((model) => model.id) : []) }),
-      },
-      all ? "hide all" : "show all",
-    ),
-  );
+  const toggleAll = () => set({ hidden: new Set(all ? there.map((model) => model.id) : []) });
+  items.push(chip(all ? "hide all" : "show all", null, toggleAll, { "data-model": "", "aria-pressed": null }));
   box.replaceChildren(...items);
   if (focused !== undefined) box.querySelector(`[data-model="${CSS.escape(focused)}"]`)?.focus();
 }
