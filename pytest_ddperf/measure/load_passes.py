@@ -32,11 +32,9 @@ class ClientPool(Protocol):
     @property
     def failed(self) -> bool:
         """Whether a piece of work failed; no further work is then started."""
-        ...
 
     def submit(self, work: Callable[[], object]) -> None:
         """Run a piece of work as soon as a client is free."""
-        ...
 
     def finish(self) -> None:
         """Wait until all work is done.
@@ -44,7 +42,6 @@ class ClientPool(Protocol):
         Raises:
             DdperfError: the first failure of a piece of work.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

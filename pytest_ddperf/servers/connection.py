@@ -31,11 +31,9 @@ class Surroundings(Protocol):
         Raises:
             DdperfError: the server cannot be measured.
         """
-        ...
 
     def end(self) -> None:
         """Called before the lock is released, also if `begin` failed."""
-        ...
 
 
 def open_client(options: ServerOptions, url: str, in_flight: RequestsInFlight | None = None) -> Client:

@@ -94,7 +94,7 @@ from pathlib import Path
 import pytest
 
 from pytest_ddperf.history import writer
-from pytest_ddperf.runner import platform_run
+from pytest_ddperf.runner import runner
 from pytest_ddperf.servers.request_images import BenchImages
 from pytest_ddperf.deepdetect.timed import Timed, Totals
 from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
@@ -134,7 +134,7 @@ class InProcess:
     info = Info()
     current_service = None
 
-    def __init__(self, options, say, surroundings, in_flight, *, locks):
+    def __init__(self, connection):
         self._services = {}
 
     def open(self, wait_s=0.0):
@@ -170,7 +170,7 @@ class InProcess:
         pass
 
 
-platform_run.Target = InProcess
+runner.Target = InProcess
 '''
 
 PHASES = """
