@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.records import CellKey, Conditions, Round
     from pytest_ddperf.deepdetect.protocol import Answer
-    from pytest_ddperf.deepdetect.timed import Timed
     from pytest_ddperf.measure.loop import Endpoint, Progress
     from pytest_ddperf.runner.platform_run import PlatformRun
     from pytest_ddperf.servers.batches import Batch
@@ -61,9 +60,11 @@ class CellAttempt:
         self._predict_first() if self._is_cold else self._batch.predict()
 
     def measure(self, show: Callable[[Progress], None] | None, earlier: Measurement | None) -> Measurement:
-        """Measure one round; it is added to the earlier measurement of the cell if the service is still the same.
+        """Measure one round.
 
-        `show` is called before every prediction.
+        Args:
+            show: called before every prediction; None for no progress.
+            earlier: the cell's earlier measurement; the round is added to it if the service is still the same.
 
         Raises:
             DdperfError: the round could not be measured.
@@ -169,18 +170,19 @@ class CellAttempt:
     def _time_cold_start(self) -> ColdStart:
         """Make the first prediction of a service, unless it has been made."""
         create_ms = self._service.create_ms
-        return ColdStart(create_ms, self._predict_first().client_ms) if self._is_cold else ColdStart(create_ms)
+        return ColdStart(create_ms, self._predict_first()) if self._is_cold else ColdStart(create_ms)
 
     @property
     def _is_cold(self) -> bool:
         return self._service.is_cold and self._run.target.warm is not self._service
 
-    def _predict_first(self) -> Timed:
+    def _predict_first(self) -> float:
+        """Make the first prediction of the service, and return its time by the client's clock, milliseconds."""
         first = self._batch.predict(self._run.plan.server.cold_start_timeout_s)
         self.answered = True
         self._run.health.compare(self._key, first.answer, self._creation)
         self._run.target.warm = self._service
-        return first
+        return first.client_ms
 
     # called by the measuring loop
 

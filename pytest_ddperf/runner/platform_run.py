@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.boards.board import Board
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
-    from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.runner.plan import PlatformPlan
     from pytest_ddperf.runner.server_health import ServerHealth
@@ -118,9 +117,12 @@ class PlatformRun:
     def measure(
         self, key: CellKey, show: Callable[[Progress], None] | None = None, earlier: Measurement | None = None
     ) -> Measurement:
-        """Measure one round of a cell, and add it to the earlier measurement of the cell in this run.
+        """Measure one round of a cell.
 
-        `show` is called before every prediction.
+        Args:
+            key: the cell.
+            show: called before every prediction; None for no progress.
+            earlier: the cell's earlier measurement in this run; the new round is added to it.
 
         Raises:
             ServerError: the server failed, or returned something else.
@@ -208,24 +210,10 @@ class PlatformRun:
 
     def verify(self, key: CellKey) -> None:
         """If something happened to the server, check that its predictions are those of the start of the run."""
-
-        def predict(model: str, batch_size: int) -> Answer:
-            service = self.target.service_for(self._networks[model], batch_size)
-            answer = self.target.batch(service, batch_size).predict(self.plan.server.cold_start_timeout_s).answer
-            self.target.warm = service
-            return answer
-
-        def predict_again(model: str, batch_size: int) -> Answer:
-            try:
-                return predict(model, batch_size)
-            except ServiceNotFoundError:  # a service that was deleted since is still recorded as open
-                self.target.forget_service()
-                answer = predict(model, batch_size)
-                self._say(f"ddperf: {key}: the service of {model} was deleted from the server; it was recreated")
-                return answer
-
         self.health.forget_random(key.platform, self.target.current_service)
-        self.health.verify(key.platform, key.model, predict_again)
+        self.health.verify(
+            key.platform, key.model, lambda model, size: self.target.predict(self._networks[model], size, key)
+        )
 
     def _raise_vanished(self, error: ServerUnreachableError | GatewayError, key: CellKey | None) -> NoReturn:
         """Raise the error for a request without a response; a server that still responds to others was only slow.

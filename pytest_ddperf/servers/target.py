@@ -17,7 +17,7 @@ from pytest_ddperf.servers.services import explain_missing_model, find_other_sid
 if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
-    from pytest_ddperf.deepdetect.protocol import ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
     from pytest_ddperf.servers.batches import Batch
     from pytest_ddperf.servers.connection import Connection
     from pytest_ddperf.servers.request_images import BenchImages
@@ -194,6 +194,31 @@ class Target:
             ConfigurationError: there are fewer images than the batch size.
         """
         return build_batch(self.client, self.options.of(service.model), self.images, service, batch_size)
+
+    def predict(self, model: Network, batch_size: int, cell: object) -> Answer:
+        """Make one checked prediction of a network, whose service is recreated if it was deleted since it was opened.
+
+        `cell` is named in a message about that. The time limit is that of a service's first prediction.
+
+        Raises:
+            ServiceNotFoundError: the service does not exist and cannot be created.
+            ServerError: the prediction failed, or the response does not match the request.
+        """
+        try:
+            return self._predict(model, batch_size)
+        except ServiceNotFoundError:
+            self.forget_service()
+            answer = self._predict(model, batch_size)
+            self.connection.say(
+                f"ddperf: {cell}: the service of {model.id} was deleted from the server; it was recreated"
+            )
+            return answer
+
+    def _predict(self, model: Network, batch_size: int) -> Answer:
+        service = self.service_for(model, batch_size)
+        answer = self.batch(service, batch_size).predict(self.options.cold_start_timeout_s).answer
+        self.warm = service
+        return answer
 
     def release_service(self) -> None:
         """Delete the last service if we created it; other services stay. Does nothing if the server is gone."""
