@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
-from pytest_ddperf.deepdetect.url import THIS_HOST
 from pytest_ddperf.gate.pairs import MAX_PAIRS
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.measure.loop import Plan
@@ -75,8 +74,7 @@ class PlatformPlan:
     @property
     def shares_memory(self) -> bool:
         """Whether the reference runs on the same host."""
-        hosts = [one.identity.rpartition(":")[0] or THIS_HOST for one in (self.server, self.against) if one is not None]
-        return hosts[0] == hosts[-1]
+        return self.against is None or self.server.is_same_host(self.against)
 
     @property
     def locks(self) -> list[str]:
