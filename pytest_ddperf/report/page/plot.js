@@ -36,21 +36,26 @@ function says(text) {
 function centred(x, y, text, attributes = {}) {
   drawn(canvas, "text", { x, y, "text-anchor": "middle", ...attributes }, text);
 }
-function level(parent, name, size, y) {
+function horizontal(parent, name, size, y) {
   drawn(parent, "line", { class: name, x1: size.left, x2: size.width - size.right, y1: y, y2: y });
 }
 function axes(size, scale, label, named) {
   for (const value of scale.ticks) {
     const y = scale.at(value);
     const tick = drawn(canvas, "g", { class: "tick", "data-value": value, "data-y": y });
-    level(tick, "grid", size, y);
+    horizontal(tick, "grid", size, y);
     drawn(tick, "text", { x: size.left - 7, y: y + 4, "text-anchor": "end" }, number(value));
   }
   const bottom = size.height - size.bottom,
     middle = (size.top + bottom) / 2;
-  level(canvas, "axis", size, bottom);
+  horizontal(canvas, "axis", size, bottom);
   centred(14, middle, label, { transform: `rotate(-90 14 ${middle})` });
-  centred((size.left + size.width - size.right) / 2, size.height - 6, named);
+  drawn(
+    canvas,
+    "text",
+    { x: (size.left + size.width - size.right) / 2, y: size.height - 6, "text-anchor": "middle" },
+    named,
+  );
 }
 const path = (points) =>
   points.map(([x, y], number) => `${number ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
@@ -96,7 +101,7 @@ function byBatch(toValue, label) {
   for (const fps of FPS) {
     const y = scale.at(toValue(1000 / fps));
     if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
-    level(canvas, "fps", size, y);
+    horizontal(canvas, "fps", size, y);
     if (named.some((other) => Math.abs(other - y) < 13)) continue; // they may overlap on a linear axis
     named.push(y);
     drawn(canvas, "text", { class: "fps", x: size.width - size.right + 6, y: y + 4 }, `${fps} fps`);
