@@ -101,7 +101,7 @@ function byBatch(toValue, label) {
   for (const fps of FPS) {
     const y = scale.at(toValue(1000 / fps));
     if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
-    horizontal(canvas, "fps", size, y);
+    drawn(canvas, "line", { class: "fps", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
     if (named.some((other) => Math.abs(other - y) < 13)) continue; // they may overlap on a linear axis
     named.push(y);
     drawn(canvas, "text", { class: "fps", x: size.width - size.right + 6, y: y + 4 }, `${fps} fps`);
