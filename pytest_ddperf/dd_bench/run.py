@@ -206,10 +206,10 @@ class DdBenchRun:
             gpu=parameters.gpu,
         )
         measurement = measure_cell(
-            batch.endpoint,
+            batch,
             Plan(warmup=warmup, npasses=options.npasses, timer=options.timer),
             Measurement(CellKey(self._target.client.display_url, options.service, batch_size), conditions, ()),
-            _BatchObserver(batch, lambda: self._line(f"testing batch size = {batch_size}")),
+            _BatchObserver(lambda: self._line(f"testing batch size = {batch_size}")),
         )
         if measurement.invalid:
             return BatchResult(batch_size, failure=measurement.invalid)
@@ -264,14 +264,16 @@ class DdBenchRun:
 
 
 class _BatchObserver:
-    """Checks the answers of a batch size, and prints dd_bench's line before every prediction."""
+    """Prints dd_bench's line before every prediction of a batch size."""
 
-    def __init__(self, batch: Batch, print_line: Callable[[], None]) -> None:
-        self.check = batch.check
+    def __init__(self, print_line: Callable[[], None]) -> None:
         self._print_line = print_line
 
     def now(self) -> float:
         return time.time()
+
+    def check(self, _: object) -> None:
+        pass
 
     def reject(self, _: Round) -> str:
         return ""

@@ -81,7 +81,7 @@ class CellAttempt:
         else:
             cell = replace(earlier, conditions=replace(conditions, clock=earlier.conditions.clock))
         passes = run.plan.passes
-        endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(self._batch.endpoint)
+        endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(self._batch)
         if scenario is not None and conditions.requests is not None:
             passes = replace(passes, timer=Clock.CLIENT)
             endpoint = contextlib.closing(
@@ -131,7 +131,7 @@ class CellAttempt:
             cell = replace(earlier, conditions=replace(conditions, clock=earlier.conditions.clock))
         cell = replace(cell, against=before)
         orders = draw_orders(PAIRS_PER_ROUND, f"{before.seed} {key} {len(cell.rounds)}")
-        sides = Side(self._batch.endpoint, self), Side(other._batch.endpoint, other)
+        sides = Side(self._batch, self), Side(other._batch, other)
         began_s = time.time()
         with PausedCollection():
             measured = measure_paired_cell(sides, run.plan.passes, cell, orders, one_server=run.plan.is_one_server)
@@ -191,9 +191,8 @@ class CellAttempt:
         return time.time()
 
     def check(self, answer: Answer) -> None:
-        """Check an answer against the request and the model's first answer."""
+        """Compare an answer with the model's first answer."""
         self.answered = True
-        self._batch.check(answer)
         self._run.health.compare(self._key, answer, self._creation)
 
     def reject(self, measured: Round) -> str:

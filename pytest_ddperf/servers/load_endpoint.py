@@ -131,7 +131,7 @@ class LoadEndpoint:
 
     def totals(self) -> Totals | None:
         """The server's running totals."""
-        return self._batch.endpoint.totals()
+        return self._batch.totals()
 
     def predict(self) -> Timed:
         """Run one pass.
@@ -171,9 +171,8 @@ class LoadEndpoint:
         began_s = self._now()
         client = self._free()
         waited_ms = (self._now() - began_s) * 1000
-        timed = self._batch.endpoint.over(client).predict()
+        timed = self._batch.over(client).predict()
         self._idle.append(client)
-        self._batch.check(timed.answer)
         if not self._first:
             self._first.append(timed.answer)
         return waited_ms + timed.client_ms
