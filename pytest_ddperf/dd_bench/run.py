@@ -94,8 +94,8 @@ class DdBenchRun:
             stack.callback(self._target.close)
             self._target.connection.open()
             self._open()
-            if self._options.auto_kill:
-                stack.callback(self._kill)
+            if self._options.auto_kill and not self._recreate:  # with it, each service is deleted after its batch size
+                stack.callback(self._target.delete_service, self._options.service)
             if not self._recreate:
                 self._usual = self._first()
             for batch_size in self._options.batch_sizes:
@@ -257,10 +257,6 @@ class DdBenchRun:
         again = self._first()
         if self._usual is not None and not are_alike(again, self._usual):
             raise AnswerError("it responds, but predicts something else than at the start")
-
-    def _kill(self) -> None:
-        if not self._recreate:  # with --recreate, each service is deleted after its batch size
-            self._target.delete_service(self._options.service)
 
 
 class _BatchObserver:

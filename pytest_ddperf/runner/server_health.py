@@ -246,16 +246,12 @@ class ServerHealth:
                 "network now, or the server computes wrong results: check the server's log"
             )
 
-    def first_predictions(self, key: CellKey) -> Reference | None:
-        """Return the first predictions of a cell's model; None if it was not predicted."""
-        return self._references.get((key.platform, key.model))
-
     def describe_difference(self, key: CellKey, other: ServerHealth) -> str:
         """Describe how the first predictions of a model differ from those on another server; "" if they agree.
 
         Networks with random weights, and networks that one of the servers has not predicted yet, are not compared.
         """
-        ours, theirs = self.first_predictions(key), other.first_predictions(key)
+        ours, theirs = (one._references.get((key.platform, key.model)) for one in (self, other))  # noqa: SLF001 - same class
         if ours is None or theirs is None or ours.creation is not None or theirs.creation is not None:
             return ""
         common = ours.seen.keys() & theirs.seen.keys()
