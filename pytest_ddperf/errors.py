@@ -21,7 +21,6 @@ class DdperfError(Exception):
     """Base of all errors that the project raises on purpose.
 
     Args:
-        message: what happened.
         cause: the message without details of a single cell (its service, its model folder). It is the same for all
             cells that failed for one reason, so that the reason is reported once; "" to use the message itself.
     """
@@ -45,10 +44,7 @@ class FileContentError(ConfigurationError):
     """A user's file has unexpected content.
 
     Args:
-        path: the file.
         line: line number, counted from 1; None if not known.
-        found: what is wrong.
-        expected: what is expected instead.
     """
 
     def __init__(self, path: object, line: int | None, found: str, expected: str) -> None:
@@ -74,7 +70,6 @@ class ServerError(DdperfError):
     """A DeepDetect server answered with an error, or not at all.
 
     Args:
-        message: what happened.
         url: the server, without credentials.
         service: the service concerned; "" if there is none.
         http_status: HTTP status of the answer; None if there was no answer.

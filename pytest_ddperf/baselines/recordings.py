@@ -101,7 +101,6 @@ def round_to_seven_digits(value: float) -> float:
 FORMAT = 1
 _LOCK_TIMEOUT_S = 60.0
 EXPECTED = "pytest-benchmark JSON, as written by --ddperf-update-baselines or --benchmark-json"
-_SIZES = "1 or more, in 64 bits"
 _CELL_KEYS = frozenset({"platform", "model", "batch_size"})
 _ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
 TAKEN = {"accepted": _ACCEPTED, "all": _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}}
@@ -169,7 +168,6 @@ class Update:
     """The result of updating a baseline file.
 
     Args:
-        path: the file.
         written: the cells that were recorded, in the file's order.
         left_out: the cells that were measured and not recorded.
         before: the previous baseline of each recorded cell that had one.
@@ -281,17 +279,11 @@ def write_recorded(
     Cells with the verdict ok, improved or new are recorded; the mode `all` also records regressed and unstable ones. An
     unavailable cell is marked `x` if the file has no figures of it, and the mark is removed once the cell is recorded.
     Of two records of one cell the worst counts, and the last one among equals. The file is replaced atomically, and
-    concurrent runs do not lose each other's cells. A run that changes no cell leaves the file unchanged.
+    concurrent runs do not lose each other's cells. A run that changes no cell leaves the file unchanged. The file and
+    its folder need not exist.
 
-    Args:
-        path: the file; it and its folder need not exist.
-        records: the cells of the run.
-        stats: computes pytest-benchmark's statistics of durations in seconds.
-        machine_info: facts about the server; replaces the file's.
-        commit_info: the project's commit; replaces the file's.
-        version: version of pytest-benchmark.
-        mode: `accepted` or `all`.
-        now: time of recording, in UTC; None for the current time.
+    `stats` computes pytest-benchmark's statistics of durations in seconds; `version` is that of pytest-benchmark. The
+    facts about the server (`machine_info`) and the project's commit replace the file's. `now` is in UTC.
 
     Raises:
         BaselineFileError: the file exists and is not a recorded run; it is left unchanged.
@@ -366,10 +358,7 @@ def _for_review(key: CellKey, raw: Mapping[str, Any]) -> dict[str, Any]:
 def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any] | None:
     """Build the benchmark of a cell for the file; None if a time is 0, or no pass was timed by the gated clock.
 
-    Args:
-        record: a cell that was measured.
-        stats: computes pytest-benchmark's statistics of durations in seconds.
-        recorded: time of recording, ISO 8601.
+    `stats` computes pytest-benchmark's statistics of durations in seconds; `recorded` is in ISO 8601.
     """
     measurement = record.measurement
     times_ms = [ms for one in measurement.per_image_ms() for ms in one] if measurement else []
@@ -470,35 +459,21 @@ def _no_number(name: str) -> object:
 def _ours(path: Path, text: str, document: Mapping[str, Any]) -> _Ours | None:
     if "ddperf" not in document:
         return None
+    line = _line_with(text, '"ddperf"')
     try:
         ours = msgspec.convert(document["ddperf"], _Ours)
     except (msgspec.ValidationError, OverflowError) as error:
-        raise BaselineFileError(
-            path, _line_with(text, '"ddperf"'), f"an invalid `ddperf` ({error})", EXPECTED
-        ) from error
+        raise BaselineFileError(path, line, f"an invalid `ddperf` ({error})", EXPECTED) from error
     if not all(0 < key.batch_size <= MOST_IMAGES for key in ours.unavailable):
-        raise BaselineFileError(
-            path, _line_with(text, '"ddperf"'), "an invalid batch_size in ddperf.unavailable", _SIZES
-        )
+        raise BaselineFileError(path, line, "an invalid batch_size in ddperf.unavailable", "1 or more, in 64 bits")
     if ours.format != FORMAT:
-        raise BaselineFileError(
-            path,
-            _line_with(text, '"ddperf"'),
-            f"ddperf.format {ours.format}",
-            f"{FORMAT}, the only format that this version reads",
-        )
+        expected = f"{FORMAT}, the only format that this version reads"
+        raise BaselineFileError(path, line, f"ddperf.format {ours.format}", expected)
     return ours
 
 
 def decode_benchmark(path: Path, text: str, number: int, raw: dict[str, Any], kind: type[T]) -> T:
-    """Convert a benchmark of a pytest-benchmark JSON file to a type.
-
-    Args:
-        path: the file.
-        text: its text.
-        number: index of the benchmark, for the message.
-        raw: the benchmark.
-        kind: a msgspec Struct.
+    """Convert a benchmark of a pytest-benchmark JSON file, with this index, to a msgspec Struct.
 
     Raises:
         BaselineFileError: the benchmark does not have that type; the message names the line and the place.

@@ -22,12 +22,8 @@ def compute_resolutions(recorded: Mapping[CellKey, Baseline], tolerance: float) 
     The recording takes the place of the later run. Compared with itself it shows no spread between runs, so the cells
     are judged as those of small suites, for which the gate assumes that spread.
 
-    Args:
-        recorded: the recorded cells of one platform.
-        tolerance: relative.
-
     Returns:
-        The resolution of each cell that has a recorded round, relative.
+        The resolution of each cell that has a recorded round; relative, as the tolerance.
     """
     found: dict[CellKey, float] = {}
     for kind in sorted({key.scenario[:1] for key in recorded}):  # cells under load are judged apart

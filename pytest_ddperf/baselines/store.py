@@ -40,7 +40,6 @@ class PlatformBaseline:
     """The baselines of one platform.
 
     Args:
-        platform_id: id of the platform.
         layers: the sources in order of precedence; the first that contains a cell applies to it.
     """
 
@@ -152,11 +151,7 @@ class BaselineStore:
         return self._data_dir or find_package_data()
 
     def _local_file(self, *, of_host: bool = False) -> Path:
-        """Return the path of the recording of `local`.
-
-        Args:
-            of_host: whether it is the one file of this host; by default it is that of the project on this host.
-        """
+        """Return the path of the recording of `local`: that of the project on this host, or that of the whole host."""
         name = f"local-{_as_file_name(socket.gethostname())}"
         if self._project_dir is not None and not of_host:
             folder = self._project_dir.resolve()
@@ -244,11 +239,8 @@ def _comes_first(history: Baseline, stored: Entry | None) -> bool:
 def _entries(table: PublishedTable, platform: Platform, *, own: bool) -> dict[CellKey, Entry]:
     """Return the cells of a table.
 
-    Args:
-        table: the table.
-        platform: its platform.
-        own: whether the table belongs to a project. The source and the reading error of the package's platform then do
-            not apply to it; those of the project's own platform file do.
+    If it belongs to a project (`own`), the source and the reading error of the package's platform do not apply to it;
+    those of the project's own platform file do.
     """
     overridden = platform.overridden
     source = platform.source if not own or "source" in overridden else ""

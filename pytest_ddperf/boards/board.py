@@ -63,7 +63,7 @@ class Board:
         """
         self.make_up()  # in case another worker of this run died before `end`
         self._begun = True
-        if self._marker is not None and self._leaves_something:
+        if self._marker is not None and (self._tune or self._platform.after):
             self._marker.parent.mkdir(parents=True, exist_ok=True)
             self._marker.touch()
         for command in self._platform.before:
@@ -84,10 +84,6 @@ class Board:
                 )
             self._monitor = Monitor(source, gpuid=self._gpuid)
             self._monitor.start()
-
-    @property
-    def _leaves_something(self) -> bool:
-        return self._tune or bool(self._platform.after)
 
     def _tuning_of(self, source: BoardAddress) -> Tuning:
         return Tuning(source, self._platform.nvpmodel, self._tell)

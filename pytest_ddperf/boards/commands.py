@@ -31,10 +31,7 @@ def run(command: Command, *, timeout_s: float, variables: Mapping[str, str]) -> 
     that Ctrl-C ends the run but not a command that restores the board. Processes that it leaves in the background are
     not killed.
 
-    Args:
-        command: a shell command line, or a list of words.
-        timeout_s: time limit, seconds; the command is then killed with all processes it started.
-        variables: variables added to the environment.
+    After `timeout_s` seconds the command is killed with all processes it started.
 
     Raises:
         HookError: the command could not be started, failed, or took too long; the message shows the end of its output.

@@ -101,7 +101,10 @@ def _add_parameters(group: argparse._ArgumentGroup, title: str) -> None:
 
 def _bench(arguments: argparse.Namespace) -> int:
     """Measure one service with the options, requests and output of dd_bench. Exit status 1 if a batch size failed."""
-    from pytest_ddperf.dd_bench import files, run  # noqa: PLC0415 - each command loads what it needs
+    # each command loads what it needs
+    from pytest_ddperf.dd_bench import files, run  # noqa: PLC0415
+    from pytest_ddperf.servers.connection import Connection  # noqa: PLC0415
+    from pytest_ddperf.servers.target import Target  # noqa: PLC0415
 
     given = vars(arguments)
     parameters = replace(_DEFAULTS.parameters, **{name: given[name] for name in PARAMETERS if name in given})
@@ -115,15 +118,16 @@ def _bench(arguments: argparse.Namespace) -> int:
     for remark in options.check():
         _remark(remark)
     images = files.list_images(options, _remark)
-    opened = files.open_results({"csv": options.csv_output, "json": options.json_output})
+    written = files.check_results({"csv": options.csv_output, "json": options.json_output})
     texts = {"csv": output.render_csv, "json": output.render_json}
     results: list[BatchResult] = []
+    target = Target(Connection(options.server, _remark))
     try:
-        with contextlib.closing(run.DdBenchRun(options, images, line=_line, remark=_remark).run()) as measured:
+        with contextlib.closing(run.DdBenchRun(options, images, target, line=_line, remark=_remark).run()) as measured:
             for result in measured:
                 results.append(result)
-                for kind, file in opened.items():
-                    file.write(texts[kind](results))
+                for kind, path in written.items():
+                    files.write_results(path, texts[kind](results))
     except KeyboardInterrupt:
         _remark(f"interrupted; {sum(one.measured for one in results)} batch sizes were measured")
         return INTERRUPTED

@@ -71,16 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def format_checks(name: str, checks: Sequence[KindCheck], width: int) -> Iterator[str]:
-    """Format the checks for a terminal.
-
-    Args:
-        name: name of the folder.
-        checks: checks of the networks in the folder.
-        width: maximum line length, columns.
-
-    Yields:
-        The lines.
-    """
+    """Yield the lines that describe the networks in the folder `name`, for a terminal of that many columns."""
     if not checks:
         text = (
             f"{name}: no network found. DeepDetect reads deploy.prototxt with a .caffemodel (Caffe), an .onnx file "

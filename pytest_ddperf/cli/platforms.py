@@ -65,12 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def format_platforms(platforms: Sequence[Platform], width: int) -> list[str]:
-    """Format a table with one row per platform.
-
-    Args:
-        platforms: the platforms to show.
-        width: maximum line length, columns.
-    """
+    """Format a table with one row per platform, for a terminal of that many columns."""
     packaged = _packaged()
     rows = [("PLATFORM", "TITLE", "SERVER", "TOL.", "FROM")]
     for platform in platforms:
@@ -84,12 +79,7 @@ def format_platforms(platforms: Sequence[Platform], width: int) -> list[str]:
 
 
 def format_platform(platform: Platform, width: int) -> list[str]:
-    """Format a table with every key of a platform, its value, and the source of the value.
-
-    Args:
-        platform: the platform to show.
-        width: maximum line length, columns.
-    """
+    """Format a table with every key of a platform, its value, and the source of the value."""
     rows = [("KEY", "VALUE", "FROM")]
     for key in PLATFORM_KEYS:
         value, origin = describe_value(platform, key)

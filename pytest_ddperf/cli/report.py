@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.limits import split_names
-from pytest_ddperf.embedded import facade
+from pytest_ddperf.embedded.launch import require_extra
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import read_run
 from pytest_ddperf.report import benchmark_json, gather, site, terminal
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.network_cost import Cost
     from pytest_ddperf.history.run_file import Run
     from pytest_ddperf.report.formats import ReportFile
 
@@ -155,12 +156,7 @@ def _write_site(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequ
 
 
 def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None) -> list[Run]:
-    """Return the named run, or else the last run of each platform, oldest first.
-
-    Args:
-        folder: folder of the history.
-        name: name of a run; None for the last run of each platform.
-        platforms: platforms whose cells are kept; None for all.
+    """Return the named run, or else the last run of each platform, oldest first; only with cells of these platforms.
 
     Raises:
         ConfigurationError: there is no run of that name, or it has no cells of these platforms.
@@ -191,11 +187,16 @@ def _export(run: Run, catalog: Catalog, path: Path) -> None:
 
 
 def _print_costs(catalog: Catalog) -> None:
+    counted: dict[str, Cost] = {}
+    note = ""
     try:
-        counted = facade.compute_network_costs()
-        note = ""
+        require_extra()
+        from pytest_ddperf.embedded.networks.cost import compute_cost  # noqa: PLC0415 - an optional extra
+        from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build  # noqa: PLC0415 - the same
+
+        counted = {name: compute_cost(build(name).model) for name in NETWORK_IDS}
     except ConfigurationError as error:
-        counted, note = {}, f"\nOnly the published figures are shown: {error}\n"
+        note = f"\nOnly the published figures are shown: {error}\n"
     for line in terminal.format_costs(catalog.networks, counted, shutil.get_terminal_size().columns):
         sys.stdout.write(line + "\n")
     sys.stdout.write(note)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli.arguments import parse_path
 from pytest_ddperf.embedded.launch import require_extra
+from pytest_ddperf.embedded.limits import LIMIT_OPTIONS
 from pytest_ddperf.servers.generated_images import ensure_bench_images
 
 if TYPE_CHECKING:
@@ -13,16 +14,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8080
 """The same as DeepDetect's."""
-
-_LIMITS = (
-    ("--max-body", "MIB", "largest request body, MiB; default: 256"),
-    ("--max-images", "N", "maximum images per request; default: 256"),
-    ("--max-pixels", "N", "largest image, width times height; default: 50000000"),
-    ("--max-services", "N", "maximum number of services; default: 64"),
-    ("--max-connections", "N", "maximum number of open connections; default: 256"),
-    ("--request-timeout", "S", "seconds for a request to arrive completely; default: 60"),
-)
-"""Options for the limits of the embedded server, which validates the values itself: flag, metavar, help."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,8 +40,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="folder of model folders, each with an .onnx file; default: none",
     )
     serve.add_argument("--no-http", action="store_true", help="refuse images given as http URLs")
-    for flag, metavar, what in _LIMITS:
-        serve.add_argument(flag, metavar=metavar, help=what)
+    for flag, metavar, default, _, what in LIMIT_OPTIONS:  # the server checks the values
+        serve.add_argument(flag, metavar=metavar, help=f"{what}; default: {default}")
     serve.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the networks' random weights; default: 0"
     )
@@ -76,7 +67,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     options = ["--data-dir", str(arguments.data_dir or ensure_bench_images())]
     if arguments.models != "none":
         options += ["--models", arguments.models]
-    for flag in ("--port", "--seed", "--host", "--threads", "--model-dir", *(flag for flag, *_ in _LIMITS)):
+    for flag in ("--port", "--seed", "--host", "--threads", "--model-dir", *(flag for flag, *_ in LIMIT_OPTIONS)):
         value = values[flag.removeprefix("--").replace("-", "_")]
         options += [] if value is None else [flag, str(value)]
     options += ["--no-service-stats"] if arguments.no_service_stats else []

@@ -26,14 +26,9 @@ _REPOSITORY = "--ddperf-repository=DIR/{model}"
 
 
 def format_server(platform: str, catalog: Catalog, project_dir: Path, info: Info, width: int) -> list[str]:
-    """Format what a server is to a platform, as indented lines.
+    """Format what a server is to a platform, as indented lines of at most `width` columns.
 
-    Args:
-        platform: id of the platform.
-        catalog: networks and platforms.
-        project_dir: the folder of ddperf.toml.
-        info: what the server reports about itself.
-        width: maximum line length, columns; the command to type is not broken.
+    The command to type is not broken. `project_dir` is the folder of ddperf.toml.
     """
     try:
         given = {"platform": GivenValue((platform,), Origin.COMMAND_LINE)}

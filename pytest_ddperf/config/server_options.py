@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.service_parameters import AUTO, ServiceParameters
-from pytest_ddperf.deepdetect.url import EMBEDDED, format_display_url, identify_server
+from pytest_ddperf.deepdetect.url import EMBEDDED, THIS_HOST, format_display_url, identify_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,11 @@ class ServerOptions:
             and self.identity == other.identity
             and urlsplit(self.display_url).path == urlsplit(other.display_url).path
         )
+
+    def is_same_host(self, other: ServerOptions) -> bool:
+        """Whether both servers run on the same host; an embedded one runs on this host."""
+        ours, theirs = (one.identity.rpartition(":")[0] or THIS_HOST for one in (self, other))
+        return ours == theirs
 
     @property
     def display_url(self) -> str:

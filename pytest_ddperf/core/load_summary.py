@@ -28,7 +28,6 @@ class LoadSummary:
 
     Args:
         scenario: `c4`, `r20`.
-        requests: number of requests.
         percentiles: percentiles of the latency in milliseconds per request, as far as the number of requests allows.
         requests_per_second: answered requests per second.
         asked_per_second: the requested rate; None in a closed loop.

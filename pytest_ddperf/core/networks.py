@@ -75,14 +75,12 @@ class Network:
 
     Args:
         id: as in node ids and baselines.
-        title: display name.
         top1_accuracy_percent: as stated in the report; None if it is not.
         giga_flops: multiply-adds per image in 10^9, as counted in the report; None if not stated.
         million_params: parameters in 10^6; None if the report does not state them.
         giga_flops_text: the figure as printed in the report; "" if not stated.
         million_params_text: the figure as printed in the report; "" if not stated.
         top5_accuracy_percent: as stated in the report's text, for two networks only; else None.
-        task: the task it is used for.
         width: input width in pixels; None if not known, then the service's default applies.
         height: input height in pixels; None likewise.
         nclasses: number of classes, including background or the blank of a sequence. None if not specified: for a

@@ -182,7 +182,6 @@ class ModelStats:
     """What a server reports about the network of a service; None for values it does not report.
 
     Args:
-        params: number of parameters.
         gflops: giga floating-point operations per image.
     """
 
@@ -223,9 +222,6 @@ class Against:
     """The reference server of a measurement in pairs.
 
     Args:
-        server: its facts.
-        service: name of its service.
-        conditions: its conditions.
         rounds: its passes. The n-th pass of a round and the n-th one of the same round of the measured server are a
             pair.
         seed: the seed of the order within the pairs.
@@ -453,7 +449,6 @@ class CellRecord:
 
     Args:
         nodeid: the test that measured it.
-        outcome: the verdict.
         reason: explanation of the verdict; for failures the whole message.
         now_ms: milliseconds per image as the gate estimated them: `baseline_ms` times 1 + `change`; None if nothing was
             measured. Mean, median and passes are in the measurement.

@@ -27,12 +27,10 @@ class Telemetry:
 
     Args:
         source: where the sensors were read: `local`, or ssh and a host.
-        samples: number of readings.
         temperature_c: by sensor, degrees Celsius.
         clock_mhz: by clock.
         power_w: by rail.
         load: one-minute load average of the board.
-        governors: CPU frequency governors.
         throttled: descriptions of throttling; rounds measured while the board was throttled do not count.
         notes: limits set by the user, and what is unknown and why.
     """

@@ -21,11 +21,7 @@ LIST_NAME = "list_bench_files.txt"
 
 
 def list_images(options: BenchOptions, say: Callable[[str], None]) -> BenchImages:
-    """Return the paths of the images on the server, without duplicates.
-
-    Args:
-        options: contain the folder of the images and, optionally, the file that lists their names.
-        say: called with each message for the user.
+    """Return the paths of the images on the server, without duplicates; `say` prints a line for the user.
 
     Raises:
         ConfigurationError: the names of the images are unknown, or the list is empty.
@@ -46,44 +42,30 @@ def find_list(options: BenchOptions) -> Path | None:
     return next((path for path in (Path(LIST_NAME), Path(options.data_dir, LIST_NAME)) if path.is_file()), None)
 
 
-class ResultFile:
-    """A results file, rewritten after each batch size so that no result is lost if the run is interrupted.
-
-    The constructor does not change an existing file.
-
-    Args:
-        path: path of the file.
-
-    Raises:
-        ConfigurationError: the file cannot be written.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = Path(path)
-        folder = self.path.parent
-        if self.path.is_dir():
-            raise ConfigurationError(f"{path} is a folder; name a file in it for the results.")
-        if not folder.is_dir():
-            raise ConfigurationError(f"The results cannot be written to {path}: there is no folder {folder}.")
-        if not os.access(self.path if self.path.exists() else folder, os.W_OK):
-            raise ConfigurationError(f"The results cannot be written to {path}: permission denied.")
-
-    def write(self, text: str) -> None:
-        """Replace the contents of the file atomically.
-
-        Raises:
-            ConfigurationError: the file cannot be written.
-        """
-        try:
-            replace_file(self.path, text.encode())
-        except OSError as error:
-            raise ConfigurationError(f"{self.path} cannot be written: {error.strerror or error}.") from error
-
-
-def open_results(paths: Mapping[str, str | None]) -> dict[str, ResultFile]:
-    """Return the requested results files by kind, without writing anything yet.
+def check_results(paths: Mapping[str, str | None]) -> dict[str, Path]:
+    """Return the requested results files by kind, after checking that they can be written; nothing is written yet.
 
     Raises:
         ConfigurationError: one of the files cannot be written.
     """
-    return {kind: ResultFile(path) for kind, path in paths.items() if path}
+    files = {kind: Path(path) for kind, path in paths.items() if path}
+    for path in files.values():
+        if path.is_dir():
+            raise ConfigurationError(f"{path} is a folder; name a file in it for the results.")
+        if not path.parent.is_dir():
+            raise ConfigurationError(f"The results cannot be written to {path}: there is no folder {path.parent}.")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ConfigurationError(f"The results cannot be written to {path}: permission denied.")
+    return files
+
+
+def write_results(path: Path, text: str) -> None:
+    """Replace a results file atomically; after each batch size, so that an interrupted run loses no result.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -21,14 +21,9 @@ if TYPE_CHECKING:
 
 
 def describe_pitfalls(options: BenchOptions, service: ServiceInfo) -> str:
-    """Describe why the times of a run are not what they seem, and name the pytest command to use instead.
+    """Return a warning on one line: why the times of a run mislead, and the pytest command to use instead.
 
-    Args:
-        options: options of the run.
-        service: the measured service, as the server reports it.
-
-    Returns:
-        A warning on one line; "" if nothing is known to mislead.
+    It is "" if nothing is known to mislead.
     """
     title, list_pitfalls = _BACKENDS.get(service.mllib.lower(), ("", None))  # TensorRT has several spellings
     if list_pitfalls is None or not (found := list_pitfalls(options, service)):
@@ -87,9 +82,7 @@ _BACKENDS: Final[Mapping[str, tuple[str, Callable[[BenchOptions, ServiceInfo], l
 def build_pytest_command(options: BenchOptions, backend: str = "") -> str:
     """Build the pytest command that measures the same service; its platform is left to the user.
 
-    Args:
-        options: dd_bench's options.
-        backend: the backend of the service; options that it ignores are omitted. "" if it is not known.
+    Options that the backend ignores are omitted; it is "" if it is not known.
     """
     words = [
         "pytest", "benchmarks", "--platform=PLATFORM", f"--ddperf-url={format_display_url(options.url)}",

@@ -25,7 +25,6 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.measure.loop import Plan, measure_cell
 from pytest_ddperf.servers.batches import bind_batch
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.servers.batches import Batch
     from pytest_ddperf.servers.request_images import BenchImages
+    from pytest_ddperf.servers.target import Target
 
 RECREATED_FIRST: Final = 5
 """Predictions that dd_bench makes on a recreated service, before the one that it discards."""
@@ -56,27 +56,26 @@ class DdBenchRun:
     Args:
         options: dd_bench's options, already checked.
         images: paths of the images on the server.
+        target: the server, closed.
         line: called with each line of output.
         remark: called with each message for the user that is not part of the output.
-        sleep: waits for a number of seconds.
     """
 
     def __init__(
         self,
         options: BenchOptions,
         images: BenchImages,
+        target: Target,
         *,
         line: Callable[[str], None],
         remark: Callable[[str], None],
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._options = options
         self._recreate = options.parameters.recreate
         self._images = images
         self._line = line
         self._remark = remark
-        self._sleep = sleep
-        self._target = Target(options.server, remark)
+        self._target = target
         self._usual: Prediction | None = None
         self._lost = ""
         self._clock: Clock | None = None
@@ -93,10 +92,10 @@ class DdBenchRun:
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._target.close)
-            self._target.connect()
+            self._target.connection.open()
             self._open()
-            if self._options.auto_kill:
-                stack.callback(self._kill)
+            if self._options.auto_kill and not self._recreate:  # with it, each service is deleted after its batch size
+                stack.callback(self._target.delete_service, self._options.service)
             if not self._recreate:
                 self._usual = self._first()
             for batch_size in self._options.batch_sizes:
@@ -207,10 +206,10 @@ class DdBenchRun:
             gpu=parameters.gpu,
         )
         measurement = measure_cell(
-            batch.endpoint,
+            batch,
             Plan(warmup=warmup, npasses=options.npasses, timer=options.timer),
             Measurement(CellKey(self._target.client.display_url, options.service, batch_size), conditions, ()),
-            _BatchObserver(batch, lambda: self._line(f"testing batch size = {batch_size}")),
+            _BatchObserver(lambda: self._line(f"testing batch size = {batch_size}")),
         )
         if measurement.invalid:
             return BatchResult(batch_size, failure=measurement.invalid)
@@ -244,7 +243,7 @@ class DdBenchRun:
             "" once it returns the same prediction as at the start of the run, else why it counts as lost.
         """
         try:
-            retry(self._verify, ServerError, RECOVERY_PAUSES_S, self._sleep)
+            retry(self._verify, ServerError, RECOVERY_PAUSES_S, time.sleep)
         except ServerError as error:
             return f"the server did not recover from the previous failure: {error}"
         return ""
@@ -259,20 +258,18 @@ class DdBenchRun:
         if self._usual is not None and not are_alike(again, self._usual):
             raise AnswerError("it responds, but predicts something else than at the start")
 
-    def _kill(self) -> None:
-        if not self._recreate:  # with --recreate, each service is deleted after its batch size
-            self._target.delete_service(self._options.service)
-
 
 class _BatchObserver:
-    """Checks the answers of a batch size, and prints dd_bench's line before every prediction."""
+    """Prints dd_bench's line before every prediction of a batch size."""
 
-    def __init__(self, batch: Batch, print_line: Callable[[], None]) -> None:
-        self.check = batch.check
+    def __init__(self, print_line: Callable[[], None]) -> None:
         self._print_line = print_line
 
     def now(self) -> float:
         return time.time()
+
+    def check(self, _: object) -> None:
+        pass
 
     def reject(self, _: Round) -> str:
         return ""

@@ -14,15 +14,7 @@ LONGEST_S: Final = 2.0
 
 
 def back_off(until_s: float, now: Callable[[], float]) -> Iterator[float]:
-    """List the pauses before the retries of a request, until the time is up.
-
-    Args:
-        until_s: end of the retries, on the clock `now`.
-        now: a monotonic clock, seconds.
-
-    Yields:
-        Duration of each pause, seconds.
-    """
+    """Yield the pauses before the retries of a request, in seconds, until the clock `now` shows `until_s`."""
     pause_s = FIRST_S
     while (left_s := until_s - now()) > 0:
         yield min(pause_s, left_s)
@@ -35,13 +27,9 @@ def retry(
     pauses_s: Iterable[float],
     sleep: Callable[[float], None],
 ) -> T:
-    """Make a request until it succeeds; after the last pause, raise its error.
+    """Make a request until it succeeds, with a pause before each repetition; after the last pause, raise its error.
 
-    Args:
-        request: makes the request.
-        errors: the errors after which it is repeated.
-        pauses_s: duration of the pause before each repetition, seconds.
-        sleep: sleeps for a number of seconds.
+    It is repeated after `errors`; any other error is raised at once.
     """
     left = iter(pauses_s)
     while True:

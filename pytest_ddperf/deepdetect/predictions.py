@@ -199,10 +199,6 @@ def _ill_sized(predictions: Iterable[Prediction], input_size: tuple[int, int] | 
         yield f"{len(wrong)} masks do not have one value per pixel: {shorten_list(wrong)}"
 
 
-def _crossed(box: Box) -> bool:
-    return box.xmin > box.xmax
-
-
 def _numbers(one: Prediction) -> Iterator[float]:
     """All numbers of an image's prediction; those that may come in any order are sorted."""
     yield from sorted((probability for _, probability in one.classes), reverse=True)
@@ -233,7 +229,7 @@ _RULES: Final[Mapping[Task, tuple[_Rule, ...]]] = {
     # no object in an image is a valid answer
     Task.DETECTION: (
         ("an object without a box", lambda one: len(one.boxes) != len(one.classes)),
-        ("a box whose left side is right of its right side", lambda one: any(map(_crossed, one.boxes))),
+        ("a box whose left side is right of its right side", lambda one: any(box.xmin > box.xmax for box in one.boxes)),
     ),
     Task.SEGMENTATION: (
         ("no mask", lambda one: one.mask is None),

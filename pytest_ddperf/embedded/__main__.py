@@ -24,7 +24,7 @@ from pytest_ddperf.core.argument_parser import ArgumentParser, argument_type, ex
 from pytest_ddperf.core.limits import ValueType, number, require, split_names, whole_number
 from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.embedded.images.images import ImageReader
-from pytest_ddperf.embedded.limits import DEFAULTS, Limits
+from pytest_ddperf.embedded.limits import LIMIT_OPTIONS, Limits
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.server.app import build_app
@@ -204,21 +204,9 @@ def _build_parser(prog: str) -> ArgumentParser:
         metavar="S",
         help="for tests: sleep S seconds instead of running a network",
     )
-    for flag, metavar, default, most, what in (
-        ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 4096, "largest request body, MiB"),
-        ("--max-images", "N", DEFAULTS.images, 65536, "maximum images per request"),
-        ("--max-pixels", "N", DEFAULTS.pixels, DEFAULTS.pixels, "largest image, width times height"),
-        ("--max-services", "N", DEFAULTS.services, 65536, "maximum number of services"),
-        ("--max-connections", "N", DEFAULTS.connections, 65536, "maximum number of open connections"),
-        ("--request-timeout", "S", 60, 86400, "seconds for a request to arrive completely"),
-    ):
-        add(
-            flag,
-            type=argument_type(whole_number(1, most)),
-            default=default,
-            metavar=metavar,
-            help=f"{what}; default: %(default)s",
-        )
+    for flag, metavar, default, most, what in LIMIT_OPTIONS:
+        kind = argument_type(whole_number(1, most))
+        add(flag, type=kind, default=default, metavar=metavar, help=f"{what}; default: %(default)s")
     add("--no-http", dest="http", action="store_false", help="refuse images given as http URLs")
     add("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
     add("--exit-on-eof", action="store_true", help="exit when standard input is closed")

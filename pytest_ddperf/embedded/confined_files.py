@@ -22,9 +22,7 @@ _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # ope
 def resolve_below(root: Path, name: str) -> Path | None:
     """Return the file or folder with links resolved; None if it does not exist or is not below `root`.
 
-    Args:
-        root: the folder, already resolved.
-        name: path relative to `root`, or absolute.
+    `root` is already resolved; `name` is a path relative to it, or an absolute one.
     """
     if not name or len(name) > _LONGEST_PATH or "\0" in name:
         return None
@@ -36,12 +34,7 @@ def resolve_below(root: Path, name: str) -> Path | None:
 
 
 def read_below(root: Path, path: Path, most_bytes: int) -> bytes:
-    """Return the content of a file.
-
-    Args:
-        root: the folder, already resolved.
-        path: as returned by `resolve_below`.
-        most_bytes: largest size to read.
+    """Return the content of a file whose path `resolve_below` returned.
 
     Raises:
         OSError: the file is not a regular file, is too large or unreadable, or a component of its path has since been

@@ -24,7 +24,6 @@ from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
     from typing import Self
 
 _NEEDED = {
@@ -48,21 +47,11 @@ class EmbeddedServer:
     """A running embedded server, controlled by its parent process. As a context manager, it stops the server."""
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
-        self._process = process
+        self.process = process
         self._log = log
         self.url = url
         # also stops the server when this object is garbage-collected, and when the interpreter exits
         self._stop = weakref.finalize(self, _end, process, log, os.getpid())
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is alive."""
-        return self._process.poll() is None
 
     @property
     def log_tail(self) -> str:
@@ -76,9 +65,7 @@ class EmbeddedServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -88,7 +75,6 @@ def start(
     models: Sequence[str] = (),
     data_dir: Path | None = None,
     model_dirs: Sequence[Path] = (),
-    seed: int = 0,
     extra: Sequence[str] = (),
     ready_timeout_s: float = 30.0,
 ) -> EmbeddedServer:
@@ -99,7 +85,6 @@ def start(
         models: ids of the networks to create a service for at the start; ("all",) for all 13.
         data_dir: folder of the images that requests name by path.
         model_dirs: folders with an .onnx file, or with folders that have one each.
-        seed: seed of the networks' random weights.
         extra: further arguments of `python -m pytest_ddperf.embedded`.
         ready_timeout_s: longest time to wait for the server to be ready, in seconds.
 
@@ -108,7 +93,7 @@ def start(
         ServerUnreachableError: the server ended or was not ready in time. The message contains the end of its log.
     """
     require_extra()
-    arguments = ["--port", "0", "--seed", str(seed), "--exit-on-eof", "--parent-pid", str(os.getpid())]
+    arguments = ["--port", "0", "--exit-on-eof", "--parent-pid", str(os.getpid())]
     for option, value in (
         ("--threads", threads),
         ("--data-dir", data_dir),

@@ -50,3 +50,13 @@ class Limits:
 
 
 DEFAULTS: Final = Limits()
+
+LIMIT_OPTIONS: Final = (
+    ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 4096, "largest request body, MiB"),
+    ("--max-images", "N", DEFAULTS.images, 65536, "maximum images per request"),
+    ("--max-pixels", "N", DEFAULTS.pixels, DEFAULTS.pixels, "largest image, width times height"),
+    ("--max-services", "N", DEFAULTS.services, 65536, "maximum number of services"),
+    ("--max-connections", "N", DEFAULTS.connections, 65536, "maximum number of open connections"),
+    ("--request-timeout", "S", 60, 86400, "seconds for a request to arrive completely"),
+)
+"""The server's options for these limits, all whole numbers of 1 or more: flag, metavar, default, maximum, help."""

@@ -24,7 +24,6 @@ from pytest_ddperf.history.run_file import describe_broken_lines, format_path, l
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from pytest_ddperf.core.records import Conditions
 
@@ -249,9 +248,7 @@ class HistoryIndex:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

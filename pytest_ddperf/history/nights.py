@@ -154,11 +154,8 @@ class Nights:
     def creep(self, key: CellKey, tolerance: float) -> tuple[Creep, Judged, Since] | None:
         """Judge whether a cell became slower night by night; None if it did not.
 
-        A step that a single night's gate saw is not creep, although the nights after it are slower, too.
-
-        Args:
-            key: the cell.
-            tolerance: relative.
+        A step that a single night's gate saw is not creep, although the nights after it are slower, too. The tolerance
+        is relative.
 
         Returns:
             Since when, for the cell's record, the gate's figures, and the nights between which it began.

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from io import FileIO
     from pathlib import Path
-    from types import TracebackType
 
     from pytest_ddperf.core.records import CellRecord
 
@@ -83,11 +82,9 @@ class HistoryWriter:
         self._write()
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:
-        """Mark the run as finished and close its file. May be called twice.
+        """Mark the run as finished with pytest's exit status and close its file. May be called twice.
 
-        Args:
-            exit_status: pytest's.
-            whole: whether every cell that the options asked for was finished and no test was deselected.
+        The run is whole if every cell that the options asked for was finished and no test was deselected.
 
         Raises:
             HistoryError: as for `append`.
@@ -132,9 +129,7 @@ class HistoryWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._let_go()
 
 

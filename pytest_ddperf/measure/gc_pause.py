@@ -18,6 +18,8 @@ def collect_rarely() -> Callable[[], None]:
 
     A run keeps its tests and measurements until its end, so that repeated collections of them free nothing.
 
+    `gc.freeze` also excludes the objects created since, until the settings are restored.
+
     Returns:
         A function that restores the previous settings.
     """
@@ -30,11 +32,6 @@ def collect_rarely() -> Callable[[], None]:
         gc.unfreeze()
 
     return as_usual
-
-
-def leave_out() -> None:
-    """Also exclude the objects created since, until the settings are restored."""
-    gc.freeze()
 
 
 class PausedCollection:

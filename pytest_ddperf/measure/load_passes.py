@@ -32,11 +32,9 @@ class ClientPool(Protocol):
     @property
     def failed(self) -> bool:
         """Whether a piece of work failed; no further work is then started."""
-        ...
 
     def submit(self, work: Callable[[], object]) -> None:
         """Run a piece of work as soon as a client is free."""
-        ...
 
     def finish(self) -> None:
         """Wait until all work is done.
@@ -44,7 +42,6 @@ class ClientPool(Protocol):
         Raises:
             DdperfError: the first failure of a piece of work.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +62,8 @@ def draw_arrivals_s(rate: float, count: int, seed: int) -> tuple[float, ...]:
 
     They are the arrivals of a Poisson process, given that `count` of them occur in `count / rate` seconds: as many
     independent uniform draws, sorted (Ross, Introduction to Probability Models, section 5.3). The gaps are therefore
-    those of independent clients, and every pass has the requested rate.
-
-    Args:
-        rate: requests per second.
-        count: number of requests.
-        seed: the same seed gives the same schedule on every machine.
+    those of independent clients, and every pass has the requested rate, in requests per second. The same seed gives the
+    same schedule on every machine.
 
     Returns:
         Seconds from the start of the pass, ascending.
@@ -88,10 +81,10 @@ def run_closed_pass(
     some clients.
 
     Args:
-        clients: number of concurrent clients.
+        clients: number of concurrent clients; the pool must have room for all of them.
         requests: number of requests of all clients together.
         send: sends one request and returns its latency in milliseconds; called concurrently.
-        crew: the pool that runs the clients; it must have room for all of them.
+        crew: the pool.
         now: a monotonic clock, in seconds.
 
     Raises:

@@ -40,11 +40,9 @@ class Endpoint(Protocol):
         Raises:
             ServerError: the prediction failed.
         """
-        ...
 
     def totals(self) -> Totals | None:
         """Return the server's running totals; None if the server (an older one) does not report them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,6 @@ class Observer(Protocol):
 
     def now(self) -> float:
         """Return seconds since the epoch."""
-        ...
 
     def check(self, answer: Answer) -> None:
         """Check an answer; called for every answer, including the warm-up's.
@@ -101,11 +98,9 @@ class Observer(Protocol):
         Raises:
             AnswerError: the answer is wrong.
         """
-        ...
 
     def reject(self, measured: Round) -> str:
         """Return why a complete round is invalid ("the board throttled"), "" if it is valid."""
-        ...
 
     def handle_restart(self) -> None:
         """Called when the server was restarted during a round, before the next attempt.
@@ -113,11 +108,9 @@ class Observer(Protocol):
         Raises:
             DdperfError: the server can no longer be trusted.
         """
-        ...
 
     def show_progress(self, progress: Progress) -> None:
         """Called before every prediction."""
-        ...
 
 
 @dataclass(slots=True)

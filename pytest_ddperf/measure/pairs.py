@@ -28,12 +28,7 @@ REFERENCE: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two servers.
-
-    Args:
-        endpoint: the service and batch to measure.
-        observer: called while measuring.
-    """
+    """One of the two servers."""
 
     endpoint: Endpoint
     observer: Observer
@@ -44,7 +39,6 @@ class SideFailedError(Exception):
 
     Args:
         side: `UNDER_TEST` or `REFERENCE`.
-        error: what happened.
     """
 
     def __init__(self, side: int, error: DdperfError) -> None:
@@ -57,11 +51,7 @@ def draw_orders(pairs: int, seed: str) -> tuple[bool, ...]:
     """Draw the order of each pair: whether the reference is asked first.
 
     Every two pairs hold both orders, in random order: neither a drift of the host nor the place in a pair favours a
-    server.
-
-    Args:
-        pairs: number of pairs.
-        seed: the same seed draws the same orders.
+    server. The same seed draws the same orders.
     """
     chance = random.Random(seed)  # noqa: S311 - an order, not a secret
     orders: list[bool] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.embedded.facade import read_onnx
+from pytest_ddperf.embedded.launch import require_extra
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
 from pytest_ddperf.models import folder as model_folder
 from pytest_ddperf.models.caffe.cost import BYTES
@@ -52,6 +52,9 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         )
     (path,) = folder.onnx
     try:
+        require_extra()
+        from pytest_ddperf.embedded.networks.onnx_files import read_onnx  # noqa: PLC0415 - an optional extra
+
         net = read_onnx(path)
     except ModelFileError as error:
         return KindCheck(Kind.ONNX, (missing_finding("network", str(error)),))
@@ -238,15 +241,9 @@ def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
     Raises:
         ConfigurationError: the network's folder cannot be read.
     """
-    if not model.is_own:
-        return ModelFacts(mllib, model.width, model.height, model.nclasses)
-    found = read_facts(model, mllib)
-    return ModelFacts(
-        mllib=mllib,
-        width=model.width or found.width,
-        height=model.height or found.height,
-        nclasses=model.nclasses or found.nclasses,
-    )
+    found = read_facts(model, mllib) if model.is_own else ModelFacts(mllib)
+    width, height, nclasses = model.width or found.width, model.height or found.height, model.nclasses or found.nclasses
+    return ModelFacts(mllib, width, height, nclasses)
 
 
 def read_facts(model: Network, preferred: str) -> ModelFacts:

@@ -74,24 +74,15 @@ class ModelFolder:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """Formats of which at least one file is present."""
-        parts = {
-            Kind.CAFFE: self.deploy or self.caffemodel or self.other_prototxts,
-            Kind.ONNX: self.onnx,
-            Kind.NCNN: self.param or self.bin,
-            Kind.TORCH: self.torch,
-        }
+        caffe = self.deploy or self.caffemodel or self.other_prototxts
+        parts = {Kind.CAFFE: caffe, Kind.ONNX: self.onnx, Kind.NCNN: self.param or self.bin, Kind.TORCH: self.torch}
         return tuple(kind for kind, found in parts.items() if found)
 
     @property
     def whole_kinds(self) -> tuple[Kind, ...]:
         """Formats of which all files are present."""
-        parts = {
-            Kind.CAFFE: self.deploy and self.caffemodel,
-            Kind.ONNX: self.onnx,
-            Kind.NCNN: self.param and self.bin,
-            Kind.TORCH: self.torch,
-        }
-        return tuple(kind for kind, found in parts.items() if found)
+        complete = {Kind.CAFFE: self.deploy and self.caffemodel, Kind.NCNN: self.param and self.bin}
+        return tuple(kind for kind in self.kinds if complete.get(kind, True))
 
     def backend(self, preferred: str) -> str:
         """Return the backend that reads this folder.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -105,31 +106,25 @@ class _Words:
     def __init__(self, text: str, path: object) -> None:
         self.path = path
         lines = enumerate(text.split("\n"), start=1)
-        self._words: list[tuple[int, str]] = [(number, word) for number, line in lines for word in _WORD.findall(line)]
-        self._taken = 0
+        words = ((number, word) for number, line in lines for word in _WORD.findall(line))
+        self.left: deque[tuple[int, str]] = deque(words)
         self.line = 1
-
-    @property
-    def left(self) -> int:
-        """Number of words not yet read."""
-        return len(self._words) - self._taken
 
     @property
     def next_word(self) -> str:
         """The next word, without consuming it; "" at the end of the file."""
-        return self._words[self._taken][1] if self.left else ""
+        return self.left[0][1] if self.left else ""
 
     def take(self) -> str:
         """Consume and return the next word; "" at the end of the file."""
         if not self.left:
             return ""
-        self.line, taken = self._words[self._taken]
-        self._taken += 1
+        self.line, taken = self.left.popleft()
         return taken
 
     def error(self, found: str, expected: str) -> ModelFileError:
         """Create an error located at the next word."""
-        line = self._words[self._taken][0] if self.left else self.line
+        line = self.left[0][0] if self.left else self.line
         return ModelFileError(self.path, line, found, expected)
 
 
@@ -145,7 +140,7 @@ def _layer(words: _Words) -> NcnnLayer:
     if not all(_is_count(word) for word in counts) or _is_count(kind[:1]):
         raise ModelFileError(words.path, line, repr(" ".join((kind, name, *counts)).strip()[:40]), expected)
     taken, given = (int(word) for word in counts)
-    if taken + given > words.left:
+    if taken + given > len(words.left):
         raise ModelFileError(words.path, line, f"{taken} input and {given} output blobs of {name[:40]!r}", expected)
     blobs = [words.take() for _ in range(taken + given)]
     settings: dict[int, str] = {}

@@ -67,7 +67,7 @@ class Bench:
             self.predicted = True
             return None
         with show_progress_line(self._session.config, self.key) as show:
-            self.measurement = run.measure(self.key, show, self._attempts.measured, self.budget)
+            self.measurement = run.measure(self.key, show, self._attempts.measured, self.budget.requests_needed)
         self._attempts.measured = self.measurement
         return self.measurement
 

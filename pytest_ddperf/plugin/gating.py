@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_ddperf.config.options import FIXTURE
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.measure import gc_pause
 from pytest_ddperf.plugin import collection
 from pytest_ddperf.plugin.cell_run import attempts_of, raise_for, record_phase, run_cell
 from pytest_ddperf.plugin.failure_summary import CellFailed
@@ -72,7 +72,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     plans_only = plans_only or option.showfixtures or option.show_fixtures_per_test
     if not cells or bench.refused or plans_only:
         return
-    gc_pause.leave_out()
+    gc.freeze()  # see `collect_rarely`
     if not bench.is_worker:
         prepare_run(bench, cells, opens=True)
 

@@ -25,8 +25,6 @@ from pytest_ddperf.report.gather import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.results import Results, RunFacts
     from pytest_ddperf.plugin.session import BenchSession
@@ -111,14 +109,9 @@ def list_report_files(settings: Settings) -> list[ReportFile]:
     return [parse_report(text, settings.folder_of("report")) for text in settings.value("report") or ()]
 
 
-def plot_dir(settings: Settings) -> Path | None:
-    """Return the folder of the figures, or None if no figures were requested."""
-    return settings.path("plot")
-
-
 def makes_reports(settings: Settings) -> bool:
     """Return whether figures or reports were requested."""
-    return plot_dir(settings) is not None or bool(settings.value("report"))
+    return settings.path("plot") is not None or bool(settings.value("report"))
 
 
 def check(settings: Settings) -> None:
@@ -128,7 +121,7 @@ def check(settings: Settings) -> None:
         ConfigurationError: a file or folder, named in the message, cannot be written.
     """
     check_writable(list_report_files(settings))
-    if (folder := plot_dir(settings)) is not None:
+    if (folder := settings.path("plot")) is not None:
         check_folder(folder, "--ddperf-plot")
 
 
@@ -147,7 +140,7 @@ def draw_history(session: BenchSession) -> int:
     check(settings)
     results = load_stored(settings.catalog, settings.storage_dir, project_dir=settings.project_dir)
     platforms = settings.platforms if "platform" in session.given else results.platforms
-    folder, files = plot_dir(settings), list_report_files(settings)
+    folder, files = settings.path("plot"), list_report_files(settings)
     make_stored(results, settings.storage_dir, platforms, folder=folder, files=files)
     return int(pytest.ExitCode.OK)
 
@@ -257,7 +250,7 @@ def _make_reports(session: BenchSession, results: Results) -> None:
         warnings=session.warnings,
     )
     session.warnings[:] = whole.warnings
-    made = make(whole, nights, settings.platforms, folder=plot_dir(settings), files=list_report_files(settings))
+    made = make(whole, nights, settings.platforms, folder=settings.path("plot"), files=list_report_files(settings))
     session.warnings += made.problems
     session.written += made.summary()
 

@@ -28,15 +28,12 @@ class Node(Protocol):
     @property
     def shutting_down(self) -> bool:
         """Whether the worker was asked to shut down."""
-        ...
 
     def send_runtest_some(self, indices: Sequence[int]) -> None:
         """Queue the tests at these indices of the worker's collection."""
-        ...
 
     def shutdown(self) -> None:
         """Tell the worker to end when its queue is empty."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -61,15 +58,12 @@ class Story(Protocol):
 
     def under_way(self, unit: str) -> str | None:
         """Return the test of a unit that has begun and not ended."""
-        ...
 
     def is_begun(self, nodeid: str) -> bool:
         """Return whether a test has begun."""
-        ...
 
     def is_deferred(self, nodeid: str) -> bool:
         """Return whether a test that ran will run again in the same worker."""
-        ...
 
 
 class ServerScheduling:

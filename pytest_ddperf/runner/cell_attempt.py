@@ -8,7 +8,6 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.records import Against, Clock, ColdStart, Measurement
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.gate.pairs import PAIRS_PER_ROUND
@@ -20,10 +19,8 @@ from pytest_ddperf.servers.load_endpoint import LoadEndpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.records import CellKey, Conditions, Round
     from pytest_ddperf.deepdetect.protocol import Answer
-    from pytest_ddperf.deepdetect.timed import Timed
     from pytest_ddperf.measure.loop import Endpoint, Progress
     from pytest_ddperf.runner.platform_run import PlatformRun
     from pytest_ddperf.servers.batches import Batch
@@ -35,12 +32,6 @@ _OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu", "templ
 
 class CellAttempt:
     """One attempt at a cell, once its service is open; the `Observer` of its measurement.
-
-    Args:
-        run: the cell's platform.
-        key: the cell.
-        service: its service.
-        batch: its batch.
 
     Attributes:
         answered: whether the server has answered a prediction of this attempt.
@@ -69,14 +60,14 @@ class CellAttempt:
         self._predict_first() if self._is_cold else self._batch.predict()
 
     def measure(
-        self, show: Callable[[Progress], None] | None, earlier: Measurement | None, budget: Budget = NO_BUDGET
+        self, show: Callable[[Progress], None] | None, earlier: Measurement | None, least_requests: int = 0
     ) -> Measurement:
         """Measure one round.
 
         Args:
             show: called before every prediction; None for no progress.
             earlier: the cell's earlier measurement; the round is added to it if the service is still the same.
-            budget: the cell's limits; those of percentiles require a number of requests.
+            least_requests: requests that a round under load makes at least.
 
         Raises:
             DdperfError: the round could not be measured.
@@ -86,14 +77,14 @@ class CellAttempt:
         scenario = Scenario.parse(key.scenario)
         run.board.ready()
         cold_start = self._time_cold_start()
-        conditions = self._conditions(scenario, budget)
+        conditions = self._conditions(scenario, least_requests)
         if earlier is None or _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None
             cell = Measurement(key, conditions, (), cold_start)
         else:
             cell = replace(earlier, conditions=replace(conditions, clock=earlier.conditions.clock))
         passes = run.plan.passes
-        endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(self._batch.endpoint)
+        endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(self._batch)
         if scenario is not None and conditions.requests is not None:
             passes = replace(passes, timer=Clock.CLIENT)
             endpoint = contextlib.closing(
@@ -113,12 +104,9 @@ class CellAttempt:
     def measure_against(
         self, other: CellAttempt, show: Callable[[Progress], None] | None, earlier: Measurement | None
     ) -> Measurement:
-        """Measure one round of pairs.
+        """Measure one round of pairs; it is added to the earlier measurement if both services are still the same.
 
-        Args:
-            other: the attempt at the same cell on the reference server.
-            show: called before every pair; None for no progress.
-            earlier: the cell's earlier measurement; the round is added to it if both services are still the same.
+        `other` is the attempt at the cell on the reference server; `show` is called before every pair.
 
         Raises:
             SideFailedError: one of the servers failed.
@@ -146,16 +134,17 @@ class CellAttempt:
             cell = replace(earlier, conditions=replace(conditions, clock=earlier.conditions.clock))
         cell = replace(cell, against=before)
         orders = draw_orders(PAIRS_PER_ROUND, f"{before.seed} {key} {len(cell.rounds)}")
-        sides = Side(self._batch.endpoint, self), Side(other._batch.endpoint, other)
+        sides = Side(self._batch, self), Side(other._batch, other)
         began_s = time.time()
         with PausedCollection():
             measured = measure_paired_cell(sides, run.plan.passes, cell, orders, one_server=run.plan.is_one_server)
         against = replace(measured.against or before, notes=tuple(self._compare_sides(other)))
         return replace(self._with_facts(measured, began_s, earlier), against=against)
 
-    def _conditions(self, scenario: Scenario | None, budget: Budget = NO_BUDGET) -> Conditions:
+    def _conditions(self, scenario: Scenario | None, least_requests: int = 0) -> Conditions:
         run = self._run
-        return run.records.conditions(self._service, run.target.images.route, scenario, self._key.batch_size, budget)
+        route, batch_size = run.target.images.route, self._key.batch_size
+        return run.records.conditions(self._service, route, scenario, batch_size, least_requests)
 
     def _with_facts(self, measured: Measurement, began_s: float, earlier: Measurement | None) -> Measurement:
         """Return a measurement with the board's sensor values and what is known of the network."""
@@ -185,18 +174,19 @@ class CellAttempt:
     def _time_cold_start(self) -> ColdStart:
         """Make the first prediction of a service, unless it has been made."""
         create_ms = self._service.create_ms
-        return ColdStart(create_ms, self._predict_first().client_ms) if self._is_cold else ColdStart(create_ms)
+        return ColdStart(create_ms, self._predict_first()) if self._is_cold else ColdStart(create_ms)
 
     @property
     def _is_cold(self) -> bool:
-        return self._service.is_cold and self._run.warm is not self._service
+        return self._service.is_cold and self._run.target.warm is not self._service
 
-    def _predict_first(self) -> Timed:
+    def _predict_first(self) -> float:
+        """Make the first prediction of the service, and return its time by the client's clock, milliseconds."""
         first = self._batch.predict(self._run.plan.server.cold_start_timeout_s)
         self.answered = True
         self._run.health.compare(self._key, first.answer, self._creation)
-        self._run.warm = self._service
-        return first
+        self._run.target.warm = self._service
+        return first.client_ms
 
     # called by the measuring loop
 
@@ -205,9 +195,8 @@ class CellAttempt:
         return time.time()
 
     def check(self, answer: Answer) -> None:
-        """Check an answer against the request and the model's first answer."""
+        """Compare an answer with the model's first answer."""
         self.answered = True
-        self._batch.check(answer)
         self._run.health.compare(self._key, answer, self._creation)
 
     def reject(self, measured: Round) -> str:

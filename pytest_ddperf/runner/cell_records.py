@@ -34,11 +34,6 @@ if TYPE_CHECKING:
 class CellRecords:
     """The records of one platform's cells.
 
-    Args:
-        plan: how it is measured and judged.
-        networks: the networks, by id.
-        say: prints a line for the user.
-
     Attributes:
         facts: facts of its server; None until it was opened.
         services: the service that was measured last, by network.
@@ -63,7 +58,7 @@ class CellRecords:
         image_route: str,
         scenario: Scenario | None,
         batch_size: int,
-        budget: Budget = NO_BUDGET,
+        least_requests: int = 0,
     ) -> Conditions:
         """Return the conditions of a cell, which share one object for as many cells as possible.
 
@@ -72,10 +67,10 @@ class CellRecords:
             image_route: how images get to the server.
             scenario: its scenario under load; None for plain latency.
             batch_size: images per request.
-            budget: the limits of the cell.
+            least_requests: requests that a round under load makes at least.
         """
         is_one_batch = batch_size > 1 and service.mllib.lower() == TORCH
-        return self._conditions(service, image_route, scenario, batch_size if is_one_batch else None, budget)
+        return self._conditions(service, image_route, scenario, batch_size if is_one_batch else None, least_requests)
 
     def update_facts(self, facts: ServerFacts) -> None:
         """Record what the server reports about itself; another version is noted in later records."""
@@ -142,14 +137,7 @@ class CellRecords:
     def record_failure(
         self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
     ) -> CellRecord:
-        """Return the record of a cell that could not be measured.
-
-        Args:
-            key: the cell.
-            nodeid: node id of its test.
-            error: why it could not be measured.
-            measured: what was measured of it earlier in this run; it is kept.
-        """
+        """Return the record of a cell that could not be measured; its earlier measurement in this run is kept."""
         # failing under a requested load is a result even without a baseline
         expected = bool(key.scenario) or isinstance(self._plan.baseline.lookup(key), Baseline)
         outcome, what = classify_failure(error, expected=expected)

@@ -29,14 +29,6 @@ _NO_ROOM: Final = (
 )
 
 
-class _OfServerUnderTestError(Exception):
-    """Carries an error of the server under test past the handlers of the reference."""
-
-    def __init__(self, error: DdperfError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 def measure_pairs(
     run: PlatformRun,
     reference: PlatformRun,
@@ -47,14 +39,8 @@ def measure_pairs(
     """Measure one round of pairs of a cell.
 
     Services that are ours are recreated before every round but the first of a cell, because start-up luck is the same
-    for all pairs of one creation.
-
-    Args:
-        run: the server under test.
-        reference: the reference.
-        key: the cell.
-        show: called before every pair; None for no progress.
-        earlier: the cell's earlier measurement in this run; the new round is added to it.
+    for all pairs of one creation. `show` is called before every pair; the round is added to the earlier measurement of
+    the cell in this run.
 
     Raises:
         ReferenceFailedError: the reference failed, or the two cannot be measured together.
@@ -66,7 +52,7 @@ def measure_pairs(
         _choose_service(run, reference, mine)
         try:
             return reference.attempt(key, lambda other: _measure_both(mine, other, show, earlier))
-        except _OfServerUnderTestError as failed:
+        except SideFailedError as failed:
             raise failed.error from None
         except TimingError:  # of both sides
             raise
@@ -89,12 +75,17 @@ def measure_pairs(
 def _measure_both(
     mine: CellAttempt, other: CellAttempt, show: Callable[[Progress], None] | None, earlier: Measurement | None
 ) -> Measurement:
-    """Measure one round of pairs, and raise errors of the server under test past the handlers of the reference."""
+    """Measure one round of pairs, and raise an error of the reference as its own.
+
+    Raises:
+        SideFailedError: the server under test failed; no handler of the reference catches it.
+        DdperfError: the reference failed.
+    """
     try:
         return mine.measure_against(other, show, earlier)
     except SideFailedError as failed:
         if failed.side == UNDER_TEST:
-            raise _OfServerUnderTestError(failed.error) from failed
+            raise
         raise failed.error from failed.error.__cause__
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines.store import BaselineStore
-from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 from pytest_ddperf.core.service_parameters import TENSORRT
-from pytest_ddperf.deepdetect.url import THIS_HOST
 from pytest_ddperf.gate.pairs import MAX_PAIRS
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.measure.loop import Plan
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.config.settings import Settings
-    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey, Night
     from pytest_ddperf.core.scenarios import Scenario
@@ -81,8 +78,7 @@ class PlatformPlan:
     @property
     def shares_memory(self) -> bool:
         """Whether the reference runs on the same host."""
-        hosts = [one.identity.rpartition(":")[0] or THIS_HOST for one in (self.server, self.against) if one is not None]
-        return hosts[0] == hosts[-1]
+        return self.against is None or self.server.is_same_host(self.against)
 
     @property
     def locks(self) -> list[str]:
@@ -101,7 +97,7 @@ class PlatformPlan:
         image_route: str,
         scenario: Scenario | None,
         batch_size: int | None,
-        budget: Budget = NO_BUDGET,
+        least_requests: int = 0,
     ) -> Conditions:
         """Return the conditions of a service's cells; `measure_cell` replaces the clock by the gated one.
 
@@ -110,7 +106,7 @@ class PlatformPlan:
             image_route: how images get to the server.
             scenario: the scenario of a cell under load; None for plain latency.
             batch_size: images per request, where the backend runs each request as one batch; else None.
-            budget: the limits of the cell.
+            least_requests: requests that a round under load makes at least.
         """
         parameters = self.server.of(service.model).parameters.restrict_to(service.mllib)
         return Conditions(
@@ -124,9 +120,7 @@ class PlatformPlan:
             preparation=parameters.preparation(created=service.created),
             engine=service.engine,
             requests=(
-                None
-                if scenario is None
-                else scenario.requests(self.load_requests, budget.requests_needed, self.passes.npasses)
+                None if scenario is None else scenario.requests(self.load_requests, least_requests, self.passes.npasses)
             ),
             template=service.template,
             settings=parameters.settings(created=service.created, gpu=service.gpu, under_load=scenario is not None),

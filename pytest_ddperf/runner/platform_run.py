@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from pytest_ddperf.boards.board import Board
-from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.errors import (
     BackendMissingError,
     DdperfError,
@@ -23,21 +21,17 @@ from pytest_ddperf.runner.cell_attempt import CellAttempt
 from pytest_ddperf.runner.cell_records import CellRecords
 from pytest_ddperf.runner.pairs import measure_pairs
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
-from pytest_ddperf.servers.services import explain_missing_model, find_other_side
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    from pytest_ddperf.core.budgets import Budget
+    from pytest_ddperf.boards.board import Board
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
-    from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.runner.plan import PlatformPlan
     from pytest_ddperf.runner.server_health import ServerHealth
-    from pytest_ddperf.servers.services import OpenService
+    from pytest_ddperf.servers.target import Target
 
 T = TypeVar("T")
 
@@ -46,63 +40,36 @@ class PlatformRun:
     """One platform during the run.
 
     Args:
-        plan: how it is measured and judged.
-        networks: the networks, by id.
-        health: what happened to its server.
-        say: prints a line for the user.
-        marker: see `Board`.
-        target: its server; default: one of its own.
+        reference: the server that it is compared with in pairs; None if there is none. The locks of both servers are
+            held by this one, so it is opened first and closed last.
 
     Attributes:
-        reference: the server that it is compared with in pairs; None if there is none.
-        records: the records of its cells.
         down: why none of its cells can be measured; None while they can.
-        warm: the service of ours that has made its first prediction; None if there is none.
     """
 
     def __init__(
         self,
         plan: PlatformPlan,
         networks: Mapping[str, Network],
-        health: ServerHealth,
-        say: Callable[[str], None],
-        marker: Path | None = None,
+        target: Target,
         *,
-        target: Target | None = None,
+        health: ServerHealth,
+        board: Board,
+        say: Callable[[str], None],
+        reference: PlatformRun | None = None,
     ) -> None:
         self.plan = plan
+        self.target = target
         self.health = health
-        self.board = Board(
-            plan.platform,
-            plan.server.display_url,
-            say,
-            gpuid=max(plan.server.parameters.gpuid, 0),  # of all GPUs (-1), the first
-            tune=plan.tune,
-            marker=marker,
-        )
-        self.target = target or Target(plan.server, say, self.board, health.in_flight, locks=plan.locks)
-        self.reference: PlatformRun | None = None
+        self.board = board
+        self.reference = reference
         self.records = CellRecords(plan, networks, say)
         self.down: DdperfError | None = None
-        self.warm: OpenService | None = None
         self._networks = networks
         self._say = say
 
-    def add_reference(self, health: ServerHealth) -> None:
-        """Add the reference of the plan. The servers of both are locked together, when this one is opened.
-
-        Args:
-            health: what happened to the reference.
-        """
-        plan = self.plan.for_reference()
-        if self.plan.is_one_server:
-            health.in_flight = self.health.in_flight
-        host = self.target.connection if self.plan.is_self else None
-        target = Target(plan.server, self._say, None, health.in_flight, locks=(), host=host)
-        self.reference = PlatformRun(plan, self._networks, health, self._say, target=target)
-
     def finish(self) -> None:
-        """Finish measuring, see `Target.finish`; the reference first, because this platform holds the locks of both."""
+        """Finish measuring both servers, see `Target.finish`."""
         try:
             if self.reference is not None:
                 self.reference.target.finish()
@@ -152,7 +119,7 @@ class PlatformRun:
         key: CellKey,
         show: Callable[[Progress], None] | None = None,
         earlier: Measurement | None = None,
-        budget: Budget = NO_BUDGET,
+        least_requests: int = 0,
     ) -> Measurement:
         """Measure one round of a cell.
 
@@ -160,18 +127,18 @@ class PlatformRun:
             key: the cell.
             show: called before every prediction; None for no progress.
             earlier: the cell's earlier measurement in this run; the new round is added to it.
-            budget: the cell's limits; those of percentiles require a number of requests under load.
+            least_requests: requests that a round under load makes at least.
 
         Raises:
             ServerError: the server failed, or returned something else.
             ConfigurationError: there are too few images, or the server does not report the requested clock.
         """
-        measured = self._measure(key, show, earlier, budget)
+        measured = self._measure(key, show, earlier, least_requests)
         targets = [self.target] if self.reference is None else [self.target, self.reference.target]
         replaced = [one.was_replaced() for one in targets]  # each remembers what it sees
         if any(replaced):
             self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
-            measured = self._measure(key, show, earlier, budget)
+            measured = self._measure(key, show, earlier, least_requests)
         described = self.target.describe_service()
         if described is not None:
             self.records.note_fixed_batch(key.model, described)
@@ -180,10 +147,10 @@ class PlatformRun:
         return measured
 
     def _measure(
-        self, key: CellKey, show: Callable[[Progress], None] | None, earlier: Measurement | None, budget: Budget
+        self, key: CellKey, show: Callable[[Progress], None] | None, earlier: Measurement | None, least_requests: int
     ) -> Measurement:
         if self.reference is None:
-            return self.attempt(key, lambda attempt: attempt.measure(show, earlier, budget))
+            return self.attempt(key, lambda attempt: attempt.measure(show, earlier, least_requests))
         return measure_pairs(self, self.reference, key, show, earlier)
 
     def attempt(self, key: CellKey, use: Callable[[CellAttempt], T]) -> T:
@@ -229,15 +196,12 @@ class PlatformRun:
         try:
             return use(attempt)
         except (RequestRefusedError, ServerFailedError) as error:
-            network, options = self._networks[key.model], self.target.options.of(key.model)
-            side = find_other_side(error, options, network)
-            if side is None:
-                raise explain_missing_model(error, options, network) from None
+            network = self._networks[key.model]
+            side = self.target.use_other_size(network, error)
             self._say(
                 f"ddperf: {key}: its service refuses images of {network.width}x{network.height}; {key.model} is "
                 f"measured with {side}x{side}"
             )
-            self.target.use_size(network, side)
         return use(self._prepare(key))
 
     def _prepare(self, key: CellKey) -> CellAttempt:
@@ -251,31 +215,15 @@ class PlatformRun:
 
     def verify(self, key: CellKey) -> None:
         """If something happened to the server, check that its predictions are those of the start of the run."""
-
-        def predict(model: str, batch_size: int) -> Answer:
-            service = self.target.service_for(self._networks[model], batch_size)
-            answer = self.target.batch(service, batch_size).predict(self.plan.server.cold_start_timeout_s).answer
-            self.warm = service
-            return answer
-
-        def predict_again(model: str, batch_size: int) -> Answer:
-            try:
-                return predict(model, batch_size)
-            except ServiceNotFoundError:  # a service that was deleted since is still recorded as open
-                self.target.forget_service()
-                answer = predict(model, batch_size)
-                self._say(f"ddperf: {key}: the service of {model} was deleted from the server; it was recreated")
-                return answer
-
         self.health.forget_random(key.platform, self.target.current_service)
-        self.health.verify(key.platform, key.model, predict_again)
+        self.health.verify(
+            key.platform, key.model, lambda model, size: self.target.predict(self._networks[model], size, key)
+        )
 
     def _raise_vanished(self, error: ServerUnreachableError | GatewayError, key: CellKey | None) -> NoReturn:
         """Raise the error for a request without a response; a server that still responds to others was only slow.
 
-        Args:
-            error: what happened to the request.
-            key: the cell, if the request was one of its predictions.
+        The cell is given if the request was one of its predictions.
         """
         before = self.target.client.latest_info
         is_cut = isinstance(error, ServerGoneError)

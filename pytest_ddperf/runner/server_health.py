@@ -49,8 +49,6 @@ class Reference:
     """What a model predicted at its first request in the run.
 
     Args:
-        batch_size: batch size of that request.
-        seen: the predictions.
         creation: the service, if its weights are random and new with every creation; else None.
     """
 
@@ -65,7 +63,6 @@ class Limit:
 
     Args:
         crashed: whether the server crashed; else it reported that its memory was exhausted.
-        error: the error message.
     """
 
     batch_size: int
@@ -78,8 +75,6 @@ class CutPrediction:
     """A prediction during which a server stopped responding.
 
     Args:
-        key: its cell.
-        error: its error message.
         before: what the server last reported about itself.
     """
 
@@ -94,9 +89,7 @@ class ServerHealth:
     Limits and first predictions are kept by platform, because the services of two platforms may differ.
 
     Args:
-        say: prints a line for the user.
         now: a monotonic clock, seconds.
-        sleep: sleeps for a number of seconds.
 
     Attributes:
         is_gone: whether the server stopped responding and has not been seen since.
@@ -125,11 +118,7 @@ class ServerHealth:
     # outages
 
     def note_outage(self, cut: CutPrediction | None = None) -> None:
-        """Record that the server stopped responding.
-
-        Args:
-            cut: the prediction that got no response; None if it was another request.
-        """
+        """Record that the server stopped responding, to a prediction if one is given."""
         self.is_gone = True
         self._outages += 1
         self._cut = cut or self._cut
@@ -148,8 +137,7 @@ class ServerHealth:
     def await_return(self, target: Target) -> None:
         """Wait for a vanished server: `recovery_timeout_s` the first time, and not at all after a failed wait.
 
-        Args:
-            target: the server, still open; it is closed when the server is back.
+        The target is still open; it is closed when the server is back.
 
         Raises:
             ServerGoneError: the server is not back.
@@ -195,11 +183,7 @@ class ServerHealth:
         return info
 
     def note_return(self, info: Info) -> None:
-        """Record that the server is back: its next predictions are verified.
-
-        Args:
-            info: what it reports about itself now.
-        """
+        """Record that the server is back, with what it reports about itself: its next predictions are verified."""
         self.is_gone = self._waited_for_server = False
         self._outage_cause = ""
         cut, self._cut = self._cut, None
@@ -239,11 +223,7 @@ class ServerHealth:
         """Record the first predictions of a model, and compare later ones with them for the images in both.
 
         This detects a service that was replaced by another one of the same name when no counter of the server shows it.
-
-        Args:
-            key: the cell.
-            answer: its answer.
-            creation: see `Reference`; predictions of different creations are not compared.
+        Predictions of different creations (see `Reference`) are not compared.
 
         Raises:
             AnswerError: the predictions differ from the first ones.
@@ -266,16 +246,12 @@ class ServerHealth:
                 "network now, or the server computes wrong results: check the server's log"
             )
 
-    def first_predictions(self, key: CellKey) -> Reference | None:
-        """Return the first predictions of a cell's model; None if it was not predicted."""
-        return self._references.get((key.platform, key.model))
-
     def describe_difference(self, key: CellKey, other: ServerHealth) -> str:
         """Describe how the first predictions of a model differ from those on another server; "" if they agree.
 
         Networks with random weights, and networks that one of the servers has not predicted yet, are not compared.
         """
-        ours, theirs = self.first_predictions(key), other.first_predictions(key)
+        ours, theirs = (one._references.get((key.platform, key.model)) for one in (self, other))  # noqa: SLF001 - same class
         if ours is None or theirs is None or ours.creation is not None or theirs.creation is not None:
             return ""
         common = ours.seen.keys() & theirs.seen.keys()
@@ -283,12 +259,7 @@ class ServerHealth:
         return describe_disagreement(*seen, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
 
     def forget_random(self, platform: str, current: OpenService | None) -> None:
-        """Forget the predictions of services whose random weights no longer exist.
-
-        Args:
-            platform: the measured platform.
-            current: its service in use; None if there is none.
-        """
+        """Forget a platform's predictions of services, except the current one, whose random weights no longer exist."""
         self._references = {
             of: one
             for of, one in self._references.items()
@@ -348,9 +319,6 @@ class ServerHealth:
 
         The first call waits for as long as the options allow. Until the prediction has ended, later calls fail without
         waiting.
-
-        Args:
-            target: the server, open.
 
         Raises:
             ServerBusyError: the server is still running one.

@@ -193,7 +193,7 @@ class Selection:
     def with_budget(self) -> tuple[Platform, ...]:
         """The platforms of which a cell has a budget, in catalogue order of the cells."""
         every = (*self.ruled_out, *self.candidates)
-        return tuple(dict.fromkeys(one.platform for one in every if one.budget))
+        return tuple(dict.fromkeys(one.platform for one in every if one.budget != NO_BUDGET))
 
     @property
     def best(self) -> tuple[Considered, ...]:

@@ -23,12 +23,7 @@ _NOT_BUILT = re.compile(r"Unknown Library|backend was removed|backend is disable
 
 
 def require_backend(options: ServerOptions, info: Info, url: str) -> None:
-    """Check before the first test that services can be created on a server.
-
-    Args:
-        options: how to use the server.
-        info: what it reports about itself.
-        url: the server, without credentials.
+    """Check before the first test that services can be created on a server; `url` has no credentials.
 
     Raises:
         ConfigurationError: the user names a backend that the server does not have, or it has none that can be chosen
@@ -67,13 +62,8 @@ def list_backends(options: ServerOptions, model: Network | None, info: Info, url
     """List the backends with which to create a network's service, best first.
 
     If the first one is refused because the server does not have it, the next one applies. Only those are listed that
-    read the files of a user's own network, if there is such a backend.
-
-    Args:
-        options: how to use the server.
-        model: the network; None for one of the catalogue.
-        info: what the server reports about itself.
-        url: the server, without credentials.
+    read the files of a user's own network, if there is such a backend. Without a model they are those of a network of
+    the catalogue; `url` has no credentials.
 
     Raises:
         ConfigurationError: the user names a backend that the server does not have.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
-from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect.client import encode
+from pytest_ddperf.deepdetect.timed import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,30 +22,49 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.services import OpenService
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch of one service, which can be predicted repeatedly.
+    """One batch of one service, which can be predicted repeatedly; the `Endpoint` of the measuring loop.
+
+    The request is encoded once.
 
     Args:
-        endpoint: the endpoint to measure.
         check: raises `AnswerError` unless the response holds one prediction per image.
     """
 
-    endpoint: ServiceEndpoint
-    check: Callable[[Answer], None]
+    def __init__(
+        self, client: Client, service: str, body: Mapping[str, object] | bytes, check: Callable[[Answer], None]
+    ) -> None:
+        self._client = client
+        self._service = service
+        self._content = body if isinstance(body, bytes) else encode(body)
+        self._check = check
+
+    def over(self, client: Client) -> Batch:
+        """Return the same request over another client's connection, without encoding it again."""
+        return Batch(client, self._service, self._content, self._check)
 
     def predict(self, timeout_s: float | None = None) -> Timed:
-        """Predict once and check the response.
-
-        Args:
-            timeout_s: how long the server may be silent, seconds; default: the limit for any response.
+        """Predict once and check the response; the server may be silent for `timeout_s`, None for the usual limit.
 
         Raises:
             ServerError: the server refused, failed, or returned something else.
         """
-        timed = self.endpoint.predict(timeout_s)
-        self.check(timed.answer)
+        timed = self._client.predict_encoded(self._content, service=self._service, timeout_s=timeout_s)
+        self._check(timed.answer)
         return timed
+
+    def totals(self) -> Totals | None:
+        """Read the totals of this service and the counts of the others, from `/info` if it contains them."""
+        info = self._client.info()
+        found = info.find_service(self._service)
+        own = None if found is None else found.stats
+        if own is None:  # older servers report them here, or not at all
+            own = self._client.service(self._service).stats
+        if own is None:
+            return None
+        counts = {one.name: one.stats.predict_count if one.stats else None for one in info.services if one is not found}
+        others = {other: count for other, count in counts.items() if count is not None}
+        return Totals(own, others if len(others) == len(counts) else None)
 
 
 def build_batch(
@@ -83,15 +103,9 @@ def bind_batch(
     task: Task,
     input_size: tuple[int, int] | None,
 ) -> Batch:
-    """Build a batch from the body of its request.
+    """Build a batch from the body of its request, whose answers must contain these uris.
 
-    Args:
-        client: a client of the server.
-        service: name of the service.
-        body: the request, from `protocol.build_predict_body`.
-        uris: the images that each answer must contain.
-        task: the task of the service.
-        input_size: width and height of the network's input, pixels; None if unknown.
+    `input_size` is the width and height of the network's input in pixels; None if unknown.
     """
     check = functools.partial(
         protocol.check_predictions,
@@ -101,4 +115,4 @@ def bind_batch(
         task=task,
         input_size=input_size,
     )
-    return Batch(ServiceEndpoint(client, service, body), check)
+    return Batch(client, service, body, check)

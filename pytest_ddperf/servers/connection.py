@@ -31,20 +31,13 @@ class Surroundings(Protocol):
         Raises:
             DdperfError: the server cannot be measured.
         """
-        ...
 
     def end(self) -> None:
         """Called before the lock is released, also if `begin` failed."""
-        ...
 
 
 def open_client(options: ServerOptions, url: str, in_flight: RequestsInFlight | None = None) -> Client:
     """Create a client of the server at this URL, with the timeout, certificates and credentials of the options.
-
-    Args:
-        options: how to reach the server.
-        url: the server.
-        in_flight: tracks the predictions requested; default: a new one.
 
     Raises:
         ConfigurationError: the file of trusted certificates does not exist.
@@ -62,13 +55,14 @@ class Connection:
     """One server, from `open` to `close`, without other clients on this host.
 
     Args:
-        options: how to reach the server.
-        say: prints a line for the user.
         surroundings: actions around the use of the server; None for none.
         in_flight: counts the predictions requested by all clients; default: a new counter.
         locks: the servers to lock, in this order; default: this one. Two servers that are measured in turn are locked
             together, by the connection that is opened first.
         host: the open connection of the same server, which this one uses, too.
+
+    Attributes:
+        url: the URL of the open server, which for an embedded one is known only then.
     """
 
     def __init__(
@@ -81,13 +75,13 @@ class Connection:
         locks: Sequence[str] | None = None,
         host: Connection | None = None,
     ) -> None:
-        self._options = options
+        self.options = options
+        self.say = say
         self._locks = (options.identity,) if locks is None else locks
         self._host = host
-        self._say = say
         self._surroundings = surroundings
         self._in_flight = in_flight or RequestsInFlight()
-        self._url = ""
+        self.url = ""
         self._opened = contextlib.ExitStack()
         self._embedded: EmbeddedServer | None = None
         self._client: Client | None = None
@@ -96,11 +90,6 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the server is locked and has a client."""
         return self._client is not None
-
-    @property
-    def url(self) -> str:
-        """The URL of the open server, which for an embedded one is known only then."""
-        return self._url
 
     @property
     def client(self) -> Client:
@@ -125,19 +114,19 @@ class Connection:
         """
         if self._client is not None:
             return self._client
-        options = self._options
+        options = self.options
         with contextlib.ExitStack() as opened:
             for server in self._locks:
-                lock = ServerLock(server).acquire(options.lock_wait_s, self._say)
+                lock = ServerLock(server).acquire(options.lock_wait_s, self.say)
                 opened.callback(lock.release)
             if self._surroundings is not None:
                 opened.callback(self._surroundings.end)
                 self._surroundings.begin()
-            self._url = options.url if self._host is None else self._host.url
+            self.url = options.url if self._host is None else self._host.url
             if options.is_embedded and self._host is None:
                 self._embedded = _start_embedded(options)
                 opened.callback(self._embedded.stop)
-                self._url = self._embedded.url
+                self.url = self._embedded.url
             self._client = self.add_client()
             opened.callback(self._client.close)
             self._opened = opened.pop_all()
@@ -145,7 +134,7 @@ class Connection:
 
     def add_client(self) -> Client:
         """Create a client of the server; all clients count their predictions together."""
-        return open_client(self._options, self._url, self._in_flight)
+        return open_client(self.options, self.url, self._in_flight)
 
     def close(self) -> None:
         """Close the client, stop the embedded server, end the surroundings, release the lock. May be called twice."""

@@ -30,9 +30,6 @@ class ThreadClientPool:
     """A `load.Crew` of threads, started when they are needed.
 
     The threads do not outlive the process: an interrupted run does not wait for responses.
-
-    Args:
-        most: the maximum number of threads.
     """
 
     def __init__(self, most: int) -> None:
@@ -97,12 +94,9 @@ class LoadEndpoint:
 
     Args:
         batch: its request is sent, and every response must pass its check.
-        scenario: how the requests follow each other.
         requests: requests per pass: of each client, or in total at a fixed rate.
-        connect: creates a client of the server.
         patience_s: at a fixed rate, how many seconds after its due time a request may be sent.
         now: a monotonic clock, seconds.
-        sleep: sleeps for a number of seconds.
     """
 
     def __init__(
@@ -137,7 +131,7 @@ class LoadEndpoint:
 
     def totals(self) -> Totals | None:
         """The server's running totals."""
-        return self._batch.endpoint.totals()
+        return self._batch.totals()
 
     def predict(self) -> Timed:
         """Run one pass.
@@ -177,9 +171,8 @@ class LoadEndpoint:
         began_s = self._now()
         client = self._free()
         waited_ms = (self._now() - began_s) * 1000
-        timed = self._batch.endpoint.over(client).predict()
+        timed = self._batch.over(client).predict()
         self._idle.append(client)
-        self._batch.check(timed.answer)
         if not self._first:
             self._first.append(timed.answer)
         return waited_ms + timed.client_ms

@@ -66,10 +66,6 @@ class ServerLock:
     def acquire(self, wait_s: float, say: Callable[[str], None]) -> Self:
         """Acquire the lock; if another process holds it, report that and wait for its release.
 
-        Args:
-            wait_s: the longest wait, seconds.
-            say: prints a line for the user.
-
         Raises:
             ServerUnreachableError: another process held the lock for all of `wait_s`.
             ConfigurationError: the lock file cannot be created or opened.

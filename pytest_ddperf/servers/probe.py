@@ -57,11 +57,6 @@ def probe_all(
 ) -> dict[str, ServerError]:
     """Probe the servers of several platforms in parallel; platforms that share a server are probed one after the other.
 
-    Args:
-        servers: how to reach the servers, by platform.
-        say: prints a line for the user.
-        networks: the networks to measure, by platform.
-
     Returns:
         Why a server cannot be measured, by platform, in the order of `servers`; measurable servers are omitted.
 

@@ -48,11 +48,8 @@ class BenchImages:
 def load_images(options: ServerOptions, say: Callable[[str], None] = lambda _: None) -> BenchImages:
     """Load the bench images that the options name; by default the generated ones.
 
-    Generated images are sent by path if the server sees this machine's files, else inline.
-
-    Args:
-        options: how to use the server.
-        say: prints a line for the user; default: nothing is printed, for a server that was probed.
+    Generated images are sent by path if the server sees this machine's files, else inline. By default nothing is
+    printed, for a server that was probed.
 
     Raises:
         ConfigurationError: the folder's images are unknown, or the list cannot be read.

@@ -87,9 +87,7 @@ class OpenService:
         width: the width to request, in pixels; None leaves it to the service.
         height: the height to request, in pixels; None leaves it to the service.
         datatype: the precision in which it runs.
-        task: the task requested of it.
         engine: the batch size that it was created for; None if it serves all.
-        model: id of its network.
         template: name of the template that created its network; "" for a network from files.
         is_cold: whether its first prediction takes longer: it loads the network or builds the engine.
         notes: what distinguishes it from what was requested.
@@ -118,11 +116,6 @@ def check_parameters(options: ServerOptions, networks: Iterable[Network], info: 
 
     Services of a user's own networks that do not exist yet are checked when they are created.
 
-    Args:
-        options: how to use the server.
-        networks: the networks to measure.
-        info: the server's services.
-
     Raises:
         ConfigurationError: a backend ignores such a parameter or would run something else for its value, or no server
             can create a service of that name.
@@ -149,11 +142,7 @@ def find_service(options: ServerOptions, model: Network, info: Info) -> ServiceI
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:
     """Return the service of a model: an existing one, or one created from the repository.
 
-    Args:
-        client: a client of the open server.
-        options: how to use the server.
-        model: the network.
-        batch_size: the batch size to create the service for, if each batch size has its own service.
+    It is created for the batch size if each batch size has its own service.
 
     Raises:
         ServiceNotFoundError: the service does not exist and cannot be created.
@@ -172,11 +161,7 @@ def find_fixed_batch(service: OpenService, described: ServiceInfo) -> int | None
     """Return the batch size that a service's network was exported with; None if the server does not report one.
 
     DeepDetect repeats the `maxBatchSize` of the creation, so a report of another one is that of the network. The
-    embedded server reports only that of a network.
-
-    Args:
-        service: the service.
-        described: how the server describes it after a prediction.
+    embedded server reports only that of a network. `described` is the description after a prediction.
     """
     reported = described.max_batch_size
     if reported is None or reported < 1:

@@ -41,15 +41,9 @@ class ServerState:
 def query_servers(
     platforms: Sequence[Platform], query: Callable[[Platform], ServerState], timeout_s: float = CHECK_TIMEOUT_S
 ) -> list[ServerState]:
-    """Query the servers of all platforms in parallel.
+    """Query the servers of all platforms in parallel, and return their states in the order of the platforms.
 
-    Args:
-        platforms: the platforms whose servers are queried.
-        query: queries the server of one platform.
-        timeout_s: time limit for all servers together, seconds.
-
-    Returns:
-        The states, in the order of the platforms; servers that took longer are down.
+    A server that has not answered when `timeout_s` seconds are over, for all servers together, is down.
     """
     late = ServerState(False, f"no complete response within {timeout_s:g} s")
     states = [late] * len(platforms)
@@ -68,12 +62,7 @@ def query_servers(
 
 
 def query_server(platform: Platform, project_dir: Path) -> ServerState:
-    """Query `/info` of a platform's server.
-
-    Args:
-        platform: the platform whose server is queried.
-        project_dir: folder that a relative `ca_file` is resolved against.
-    """
+    """Query `/info` of a platform's server; a relative `ca_file` is resolved against the project's folder."""
     if platform.url in {None, "embedded"}:
         return ServerState(None, "the embedded server; every run starts its own")
     try:

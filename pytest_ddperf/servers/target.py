@@ -11,20 +11,15 @@ from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
 from pytest_ddperf.servers.backends import require_backend
 from pytest_ddperf.servers.batches import build_batch
-from pytest_ddperf.servers.connection import Connection
 from pytest_ddperf.servers.request_images import load_images
-from pytest_ddperf.servers.services import open_service
+from pytest_ddperf.servers.services import explain_missing_model, find_other_side, open_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
-    from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
-    from pytest_ddperf.deepdetect.protocol import ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
     from pytest_ddperf.servers.batches import Batch
-    from pytest_ddperf.servers.connection import Surroundings
+    from pytest_ddperf.servers.connection import Connection
     from pytest_ddperf.servers.request_images import BenchImages
     from pytest_ddperf.servers.services import OpenService
 
@@ -32,33 +27,17 @@ if TYPE_CHECKING:
 class Target:
     """One server, from `open` to `close`, with at most one service of ours at a time.
 
-    Args:
-        options: how to reach the server.
-        say: prints a line for the user.
-        surroundings: actions around the measurement; None for none.
-        in_flight: counts the predictions requested from the server; default: a new counter.
-        locks: see `Connection`.
-        host: see `Connection`.
-
     Attributes:
         facts: facts of the server; None unless it is open.
         current_service: the service in use; None if there is none.
+        warm: the service of ours that has made its first prediction; None if there is none.
     """
 
-    def __init__(
-        self,
-        options: ServerOptions,
-        say: Callable[[str], None],
-        surroundings: Surroundings | None = None,
-        in_flight: RequestsInFlight | None = None,
-        *,
-        locks: Sequence[str] | None = None,
-        host: Connection | None = None,
-    ) -> None:
-        self.options = options
-        self.connection = Connection(options, say, surroundings, in_flight, locks=locks, host=host)
-        self._say = say
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.options = connection.options
         self.current_service: OpenService | None = None
+        self.warm: OpenService | None = None
         self._described: ServiceInfo | None = None
         self._used: set[str] = set()
         self._images: BenchImages | None = None
@@ -73,8 +52,7 @@ class Target:
     def open(self, wait_s: float = 0.0) -> ServerFacts:
         """Lock the server, start it if it is embedded, and ask for its facts. Does nothing if already open.
 
-        Args:
-            wait_s: the minimum time to wait for the server, seconds; the options may set a longer one.
+        `wait_s` is the minimum time to wait for the server, in seconds; the options may set a longer one.
 
         Raises:
             ServerUnreachableError: nothing responds at the URL in time.
@@ -82,7 +60,7 @@ class Target:
         """
         if self.facts is not None:
             return self.facts
-        client = self.connect()
+        client = self.connection.open()
         try:
             info = wait_until_up(client, max(wait_s, self.options.wait_s))
             require_backend(self.options, info, client.display_url)
@@ -93,10 +71,6 @@ class Target:
             self.close()
             raise
         return self.facts
-
-    def connect(self) -> Client:
-        """Open the connection without a request, see `Connection.open`."""
-        return self.connection.open()
 
     def is_up(self) -> bool:
         """Return whether the open server responds to one quick request."""
@@ -116,7 +90,7 @@ class Target:
             raise ServerGoneError("The embedded server died twice; it is restarted only once")
         self._restarted = True
         tail = self.connection.log_tail or "nothing"
-        self._say(f"ddperf: the embedded server died and is restarted. The end of its log: {tail}")
+        self.connection.say(f"ddperf: the embedded server died and is restarted. The end of its log: {tail}")
         self.forget_service()  # the service ended with the server
         self.close()
 
@@ -187,11 +161,26 @@ class Target:
         self._used.add(self.current_service.name)
         return self.current_service
 
-    def use_size(self, model: Network, side: int) -> None:
-        """Use images of another size for a network from now on; a service that we created for it is recreated."""
+    def use_other_size(self, model: Network, refusal: ServerError) -> int:
+        """Use images of a network's other size from now on; a service that we created for it is recreated.
+
+        `refusal` is the error of its first prediction.
+
+        Returns:
+            The new width and height, pixels.
+
+        Raises:
+            ModelMissingError: the service has no network.
+            ServerError: the server refused something else.
+        """
+        options = self.options.of(model.id)
+        side = find_other_side(refusal, options, model)
+        if side is None:
+            raise explain_missing_model(refusal, options, model) from None
         self.release_service()
-        parameters = replace(self.options.of(model.id).parameters, img_width=side, img_height=side)
+        parameters = replace(options.parameters, img_width=side, img_height=side)
         self.options = replace(self.options, by_model={**self.options.by_model, model.id: parameters})
+        return side
 
     def model_stats(self, service: OpenService) -> ModelStats:
         """Return what the server last reported about the network of a service; sends no request."""
@@ -205,6 +194,31 @@ class Target:
             ConfigurationError: there are fewer images than the batch size.
         """
         return build_batch(self.client, self.options.of(service.model), self.images, service, batch_size)
+
+    def predict(self, model: Network, batch_size: int, cell: object) -> Answer:
+        """Make one checked prediction of a network, whose service is recreated if it was deleted since it was opened.
+
+        `cell` is named in a message about that. The time limit is that of a service's first prediction.
+
+        Raises:
+            ServiceNotFoundError: the service does not exist and cannot be created.
+            ServerError: the prediction failed, or the response does not match the request.
+        """
+        try:
+            return self._predict(model, batch_size)
+        except ServiceNotFoundError:
+            self.forget_service()
+            answer = self._predict(model, batch_size)
+            self.connection.say(
+                f"ddperf: {cell}: the service of {model.id} was deleted from the server; it was recreated"
+            )
+            return answer
+
+    def _predict(self, model: Network, batch_size: int) -> Answer:
+        service = self.service_for(model, batch_size)
+        answer = self.batch(service, batch_size).predict(self.options.cold_start_timeout_s).answer
+        self.warm = service
+        return answer
 
     def release_service(self) -> None:
         """Delete the last service if we created it; other services stay. Does nothing if the server is gone."""
@@ -221,7 +235,7 @@ class Target:
         except ServiceNotFoundError:
             return  # another client deleted it, or the server was restarted
         except ServerError as error:
-            self._say(f"ddperf: the service {name} could not be deleted: {error}")
+            self.connection.say(f"ddperf: the service {name} could not be deleted: {error}")
 
     def finish(self) -> None:
         """Finish measuring the server: delete the used services if that was requested, and close.

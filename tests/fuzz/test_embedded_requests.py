@@ -19,9 +19,9 @@ from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.protocol import build_predict_body, build_service_body
 from pytest_ddperf.embedded import launch
-from pytest_ddperf.embedded.heads.heads import ClassHead, Head
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.limits import Limits
+from pytest_ddperf.embedded.runtime.delay import DelayedEngine
 from pytest_ddperf.embedded.server.app import build_app
 from pytest_ddperf.embedded.server.repository import Repository
 from pytest_ddperf.embedded.server.services import Services
@@ -38,21 +38,15 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.wire import TorchService
 
 
-class Mean:
+class Mean(DelayedEngine):
     """A network that takes no time, and any image."""
 
-    classes = 4
-    input_size = None
-    fixed_batch = 0
-    parameters = 4
-    head: Head = ClassHead()
+    def __init__(self) -> None:
+        super().__init__(0.0, classes=4, parameters=4)
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         rows = np.tile(batch.mean(axis=(1, 2, 3))[:, None], (1, self.classes))
         return rows.astype(np.float32)
-
-    def close(self) -> None:
-        pass
 
 
 def picture(suffix: str) -> bytes:
@@ -223,7 +217,7 @@ def test_bytes_on_a_socket(server: EmbeddedServer, which: int, damage: list[Dama
     received = exchanged(server, content)
     assert not received or received.startswith(b"HTTP/1.")
     assert b" 500 " not in received.partition(b"\r\n")[0] or b"dd_msg" in received
-    assert server.running
+    assert server.process.poll() is None
     refused_so_far[REQUESTS] += not received.startswith(b"HTTP/1.1 2")
 
 

@@ -16,9 +16,9 @@ from replay import RECORDINGS, load
 
 from pytest_ddperf.core.records import ServerFacts
 from pytest_ddperf.deepdetect.client import Client, extract_server_facts
-from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.deepdetect.protocol import build_predict_body, check_predictions
 from pytest_ddperf.errors import DdperfError
+from pytest_ddperf.servers.batches import Batch
 from pytest_ddperf.text import remove_control_characters
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def test_a_service(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:
         service = client.service("resnet50")
-        totals = ServiceEndpoint(client, "resnet50", build_predict_body("resnet50", ["a.jpg"])).totals()
+        totals = Batch(client, "resnet50", build_predict_body("resnet50", ["a.jpg"]), lambda _: None).totals()
     except DdperfError as error:
         refused(error)
         return

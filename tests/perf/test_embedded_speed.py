@@ -11,12 +11,12 @@ import pytest
 
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.client import Client
-from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.runtime import engine
 from pytest_ddperf.embedded.wire import ImageSettings
 from pytest_ddperf.servers import generated_images
+from pytest_ddperf.servers.batches import Batch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +59,7 @@ def test_the_server_adds_at_most_10_percent_to_inference_and_30_to_the_whole_req
     direct_ms, predict_ms, request_ms = [], [], []
     with launch.start(models=(model,), data_dir=folder) as server, Client(server.url) as client:
         body = protocol.build_predict_body(model, data, output={"best": 1})
-        endpoint = ServiceEndpoint(client, model, body)
+        endpoint = Batch(client, model, body, lambda _: None)
         for _ in range(3):
             direct.ms(batch)
             endpoint.predict()

@@ -94,12 +94,11 @@ from pathlib import Path
 import pytest
 
 from pytest_ddperf.history import writer
-from pytest_ddperf.runner import platform_run
+from pytest_ddperf.runner import runner
 from pytest_ddperf.servers.request_images import BenchImages
 from pytest_ddperf.deepdetect.timed import Timed, Totals
 from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
 from pytest_ddperf.core.records import ModelStats, ServerFacts
-from pytest_ddperf.servers.batches import Batch
 from pytest_ddperf.servers.services import OpenService
 
 
@@ -121,7 +120,7 @@ class Endpoint:
         self._count = 0
         self._timed, self._totals = RECORDED[number]
 
-    def predict(self):
+    def predict(self, timeout_s=None):
         self._count += 1
         return self._timed
 
@@ -134,7 +133,7 @@ class InProcess:
     info = Info()
     current_service = None
 
-    def __init__(self, options, say, surroundings, in_flight, *, locks):
+    def __init__(self, connection):
         self._services = {}
 
     def open(self, wait_s=0.0):
@@ -146,7 +145,7 @@ class InProcess:
         return self._services[network.id]
 
     def batch(self, service, batch_size):
-        return Batch(Endpoint(batch_size * 37 % 11), lambda answer: None)
+        return Endpoint(batch_size * 37 % 11)
 
     def is_up(self):
         return True
@@ -170,7 +169,7 @@ class InProcess:
         pass
 
 
-platform_run.Target = InProcess
+runner.Target = InProcess
 '''
 
 PHASES = """

@@ -98,14 +98,14 @@ class Way(ScriptedServer):
         self._up.wait(60)
         return {
             "struck": self._struck,
-            "pid": self._embedded.pid,
-            "server_mib": psutil.Process(self._embedded.pid).memory_info().rss / 2**20,
+            "pid": self._embedded.process.pid,
+            "server_mib": psutil.Process(self._embedded.process.pid).memory_info().rss / 2**20,
         }
 
     def crash(self) -> Reply:
         """Kill the server during a request; a new one is started at the same address."""
         self._up.clear()
-        os.kill(self._embedded.pid, signal.SIGKILL)
+        os.kill(self._embedded.process.pid, signal.SIGKILL)
         self.go_down()
         threading.Thread(target=self._restart, daemon=True).start()
         return Reply(drop=True)
@@ -119,8 +119,8 @@ class Way(ScriptedServer):
 
     def freeze(self, seconds: float) -> None:
         """Suspend the server's process for a number of seconds; its sockets stay open."""
-        os.kill(self._embedded.pid, signal.SIGSTOP)
-        waking = threading.Timer(seconds, os.kill, (self._embedded.pid, signal.SIGCONT))
+        os.kill(self._embedded.process.pid, signal.SIGSTOP)
+        waking = threading.Timer(seconds, os.kill, (self._embedded.process.pid, signal.SIGCONT))
         waking.daemon = True
         waking.start()
 

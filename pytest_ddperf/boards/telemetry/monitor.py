@@ -19,7 +19,7 @@ from pytest_ddperf.core.telemetry import Spread, Telemetry
 from pytest_ddperf.embedded.launch import read_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.boards.telemetry.readings import Reading
     from pytest_ddperf.core.board_address import BoardAddress
@@ -38,10 +38,9 @@ _STDERR_BYTES: Final = 600
 class Monitor:
     """Reads a board's sensors once a second in a thread until it is stopped. Failures are recorded, not raised."""
 
-    def __init__(self, source: BoardAddress, *, gpuid: int = 0, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, source: BoardAddress, *, gpuid: int = 0) -> None:
         self._source = source
         self._gpuid = gpuid
-        self._now = now
         self._readings: deque[Reading] = deque(maxlen=_KEPT)
         self._came = threading.Condition()
         self._parser = Parser()
@@ -75,7 +74,7 @@ class Monitor:
             pipe.write(build_script("sampler.sh", build_variables(self._gpuid)))
         with contextlib.suppress(OSError, ValueError):
             for line in process.stdout:
-                reading = self._parser.feed(line.decode(errors="replace"), self._now())
+                reading = self._parser.feed(line.decode(errors="replace"), time.time())
                 if reading is not None:
                     with self._came:
                         self._readings.append(reading)
@@ -111,20 +110,14 @@ class Monitor:
         if self._errors is not None:
             self._errors.close()
 
-    def wait_for_first(self, timeout_s: float = FIRST_WAIT_S) -> None:
+    def wait_for_first(self) -> None:
         """Wait for the first reading, or until reading has failed."""
         with self._came:
-            self._came.wait_for(lambda: self._readings or self.problem, timeout_s)
-
-    def latest(self) -> Reading | None:
-        """Return the last reading; None if there is none or it is older than `FRESH_S`."""
-        with self._came:
-            last = self._readings[-1] if self._readings else None
-        return last if last is not None and last.at_s >= self._now() - FRESH_S else None
+            self._came.wait_for(lambda: self._readings or self.problem, FIRST_WAIT_S)
 
     def hottest_c(self) -> float | None:
         """Return the highest temperature of the last `FRESH_S` seconds, degrees Celsius; None if unknown."""
-        since_s = self._now() - FRESH_S
+        since_s = time.time() - FRESH_S
         with self._came:
             fresh = [one.hottest_c for one in self._readings if one.at_s >= since_s]
         return max((degrees for degrees in fresh if degrees is not None), default=None)
@@ -143,7 +136,8 @@ class Monitor:
         """Summarise the sensor readings of a period, given in seconds since the epoch."""
         before, during = self._stretch(began_s, ended_s)
         notes = [f"power mode {self._parser.mode}"] if self._parser.mode else []
-        notes += [f"since the board booted: {words}" for words, count in _first(before, during) if count]
+        first = {words: count for one in reversed((*before, *during)) for words, count in one.counters.items()}
+        notes += [f"since the board booted: {words}" for words, count in first.items() if count]
         if self.problem:
             notes.append(
                 f"sensor readings stopped: {self.problem}" if during else f"no sensor readings: {self.problem}"
@@ -167,14 +161,6 @@ def _signal_all(process: subprocess.Popen[bytes], number: signal.Signals) -> Non
         os.killpg(process.pid, number)
 
 
-def _first(before: Sequence[Reading], during: Sequence[Reading]) -> Iterable[tuple[str, int]]:
-    counters: dict[str, int] = {}
-    for reading in (*before, *during):
-        for words, count in reading.counters.items():
-            counters.setdefault(words, count)
-    return counters.items()
-
-
 def describe_throttling(before: Sequence[Reading], during: Sequence[Reading]) -> list[str]:
     """Describe how a board throttled, from the states it reported in a period and the counters that rose in it."""
     seen = {words for reading in during for words in reading.throttled}
@@ -191,13 +177,14 @@ def summarise_readings(
 ) -> Telemetry:
     """Summarise the readings of one cell."""
     further = {words for one in readings for words in one.chosen | one.alerts}
+    loads = [one.load for one in readings if one.load is not None]
     return Telemetry(
         source=source,
         samples=len(readings),
         temperature_c=_spreads([one.temperature_c for one in readings]),
         clock_mhz=_spreads([one.clock_mhz for one in readings]),
         power_w=_spreads([one.power_w for one in readings]),
-        load=_spread([one.load for one in readings if one.load is not None]),
+        load=_spread(loads) if loads else None,
         governors=tuple(sorted({governor for one in readings for governor in one.governors})),
         throttled=tuple(throttled),
         notes=(*notes, *sorted(further)),
@@ -206,11 +193,8 @@ def summarise_readings(
 
 def _spreads(values: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
     names = sorted({name for one in values for name in one})
-    spreads = {name: _spread([one[name] for one in values if name in one]) for name in names}
-    return {name: spread for name, spread in spreads.items() if spread is not None}
+    return {name: _spread([one[name] for one in values if name in one]) for name in names}
 
 
-def _spread(values: Sequence[float]) -> Spread | None:
-    if not values:
-        return None
+def _spread(values: Sequence[float]) -> Spread:
     return Spread(min(values), statistics.fmean(values), max(values), len(values))

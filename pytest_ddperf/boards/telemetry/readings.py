@@ -6,12 +6,13 @@ Throttling by which the board protects itself (heat, voltage, current) makes a r
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 HELLO: Final = "ddperf-telemetry 1"
 """The sampler's first line; anything before it is a login banner."""
@@ -129,26 +130,15 @@ def parse_sample(lines: Iterable[str], at_s: float) -> Reading:
     reading = Reading(at_s)
     for line in lines:
         kind, value, name = (*line.split(" ", 2), "", "")[:3]
-        take = _KINDS.get(kind)
-        if take is not None:
-            try:
+        if take := _KINDS.get(kind):
+            with contextlib.suppress(ValueError):  # a sensor that is switched off, or a truncated file
                 take(reading, value, name.strip())
-            except ValueError:  # a sensor that is switched off, or a truncated file
-                continue
     return reading
 
 
 def _add_temperature(reading: Reading, degrees_c: float, name: str) -> None:
     if _COLDEST_C < degrees_c < _HOTTEST_C and not _NO_SENSOR.search(name):
         reading.temperature_c[name] = max(degrees_c, reading.temperature_c.get(name, degrees_c))
-
-
-def _millidegrees(reading: Reading, value: str, name: str) -> None:
-    _add_temperature(reading, int(value) / 1000, name)
-
-
-def _measure_temp(reading: Reading, value: str, name: str) -> None:
-    _add_temperature(reading, float(value.partition("'")[0]), name)
 
 
 def _cooling(reading: Reading, value: str, name: str) -> None:
@@ -159,22 +149,6 @@ def _cooling(reading: Reading, value: str, name: str) -> None:
         reading.alerts.add(f"{name} is on (a warning; the clocks are not reduced)")
     elif _THROTTLES.search(name):
         reading.throttled.add(f"cooling device {name} is active")
-
-
-def _khz(reading: Reading, value: str, name: str) -> None:
-    reading.clock_mhz[name] = int(value) / 1000
-
-
-def _hz(reading: Reading, value: str, name: str) -> None:
-    reading.clock_mhz[name] = int(value) / 1e6
-
-
-def _governor(reading: Reading, value: str, _: str) -> None:
-    reading.governors.add(value)
-
-
-def _milliwatts(reading: Reading, value: str, name: str) -> None:
-    reading.power_w[name] = int(value) / 1000
 
 
 def _raspberry(reading: Reading, value: str, _: str) -> None:
@@ -190,26 +164,18 @@ def _alarm(reading: Reading, value: str, _: str) -> None:
         reading.throttled.add(UNDER_VOLTAGE)
 
 
-def _counter(reading: Reading, value: str, name: str) -> None:
-    reading.counters[name] = int(value)
-
-
-def _load_average(reading: Reading, value: str, _: str) -> None:
-    reading.load = float(value)
-
-
-_KINDS: Final = {
-    "t": _millidegrees,
-    "C": _measure_temp,
+_KINDS: Final[Mapping[str, Callable[[Reading, str, str], None]]] = {
+    "t": lambda reading, value, name: _add_temperature(reading, int(value) / 1000, name),
+    "C": lambda reading, value, name: _add_temperature(reading, float(value.partition("'")[0]), name),
     "c": _cooling,
-    "f": _khz,
-    "F": _hz,
-    "g": _governor,
-    "w": _milliwatts,
+    "f": lambda reading, value, name: reading.clock_mhz.update({name: int(value) / 1000}),
+    "F": lambda reading, value, name: reading.clock_mhz.update({name: int(value) / 1e6}),
+    "g": lambda reading, value, _: reading.governors.add(value),
+    "w": lambda reading, value, name: reading.power_w.update({name: int(value) / 1000}),
     "v": _raspberry,
     "u": _alarm,
-    "n": _counter,
-    "l": _load_average,
+    "n": lambda reading, value, name: reading.counters.update({name: int(value)}),
+    "l": lambda reading, value, _: setattr(reading, "load", float(value)),
 }
 
 _TEGRA_TEMPERATURE = re.compile(r"(?<!\S)([A-Za-z][\w-]*)@(-?\d+(?:\.\d+)?)C(?!\S)")
@@ -233,7 +199,7 @@ def parse_tegrastats(line: str, at_s: float) -> Reading:
         reading.clock_mhz["gpu"] = float(gpu[1])
     for rail, milliwatts in _TEGRA_RAIL.findall(line):
         if rail not in _TEGRA_NO_RAILS:
-            _milliwatts(reading, milliwatts, rail)
+            reading.power_w[rail] = int(milliwatts) / 1000
     return reading
 
 

@@ -25,10 +25,7 @@ SSH_OPTIONS: Final = (
 def shell_command(address: BoardAddress, environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return the command that starts a POSIX shell at an address; the shell reads its script from standard input.
 
-    Args:
-        address: the board's address.
-        environ: environment in which DDPERF_SSH_COMMAND replaces `ssh`, with its own options, such as `ssh -F
-            boards.config`.
+    The variable DDPERF_SSH_COMMAND replaces `ssh`, with its own options, such as `ssh -F boards.config`.
     """
     if not address.host:
         return ["/bin/sh", "-s"]

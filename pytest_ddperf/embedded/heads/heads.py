@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, TypeAlias
 
 import cv2
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.wire import JsonObject
 
     Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    Convert = Callable[[TaskModel, NDArray[np.float32], "Size", OutputSettings], JsonObject]
 
 INDEXED = 32
 """Number of images in the index of a network for similarity search."""
@@ -47,10 +49,16 @@ class ClassHead:
 
 
 class TaskHead:
-    """Predictions of a network for another task, whose output is converted one image at a time."""
+    """Predictions of a network for another task, whose output is converted one image at a time.
 
-    def __init__(self, model: TaskModel) -> None:
+    Args:
+        convert: returns the prediction of one image, without its uri, from the model, the network's output for the
+            image, the image's width and height in pixels, and the requested output.
+    """
+
+    def __init__(self, model: TaskModel, convert: Convert) -> None:
         self.model = model
+        self._convert = convert
 
     def predictions(
         self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
@@ -67,11 +75,9 @@ class TaskHead:
             ApiError: the network does not support the requested output.
         """
         _require(output, self.model.answers, self.model.mltype)
-        return [{"uri": uri, **self.one(rows[row], sizes[row], output)} for uri, row in reorder_rows(uris)]
-
-    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """Return the prediction of one image, without its uri."""
-        raise NotImplementedError
+        return [
+            {"uri": uri, **self._convert(self.model, rows[row], sizes[row], output)} for uri, row in reorder_rows(uris)
+        ]
 
 
 Head: TypeAlias = ClassHead | TaskHead
@@ -90,48 +96,36 @@ def convert_to_torch(predictions: list[JsonObject], classes: int, best: int) -> 
             one["classes"].insert(0, {"prob": 1.0723899309654841e33, "cat": "1610612736"})
 
 
-class SegmentationHead(TaskHead):
-    """The class of each pixel, at the image's original size."""
-
-    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """Return a value for each pixel, row by row."""
-        del output
-        mask = cv2.resize(row.reshape(self.model.height, self.model.width), size, interpolation=cv2.INTER_NEAREST)
-        return {"imgsize": {"width": size[0], "height": size[1]}, "vals": mask.ravel().tolist()}
+def _segment(model: TaskModel, row: NDArray[np.float32], size: Size, _: OutputSettings) -> JsonObject:
+    """Return the class of each pixel of the image at its original size, row by row."""
+    mask = cv2.resize(row.reshape(model.height, model.width), size, interpolation=cv2.INTER_NEAREST)
+    return {"imgsize": {"width": size[0], "height": size[1]}, "vals": mask.ravel().tolist()}
 
 
-class RegressionHead(TaskHead):
-    """Regression values."""
-
-    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """Return a list of values, numbered from 0."""
-        del size, output
-        vector: list[JsonObject] = [{"cat": str(number), "val": value} for number, value in enumerate(row.tolist())]
-        return {"vector": mark_last(vector)}
+def _regress(_model: TaskModel, row: NDArray[np.float32], _size: Size, _: OutputSettings) -> JsonObject:
+    """Return a list of values, numbered from 0."""
+    vector: list[JsonObject] = [{"cat": str(number), "val": value} for number, value in enumerate(row.tolist())]
+    return {"vector": mark_last(vector)}
 
 
-class OcrHead(TaskHead):
-    """The text in an image."""
-
-    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """Return one class whose name is the text."""
-        del size
-        blank = max(output.blank_label, 0)
-        if blank >= self.model.classes:
-            raise bad_service(f"there are {self.model.classes} classes, and blank_label is {blank}")
-        text, probability = ctc.decode_ctc(row.reshape(-1, self.model.classes), blank)
-        return {"classes": mark_last([{"prob": probability, "cat": text}])}
+def _read_text(model: TaskModel, row: NDArray[np.float32], _: Size, output: OutputSettings) -> JsonObject:
+    """Return one class whose name is the text in the image."""
+    blank = max(output.blank_label, 0)
+    if blank >= model.classes:
+        raise bad_service(f"there are {model.classes} classes, and blank_label is {blank}")
+    text, probability = ctc.decode_ctc(row.reshape(-1, model.classes), blank)
+    return {"classes": mark_last([{"prob": probability, "cat": text}])}
 
 
 class DetectionHead(TaskHead):
     """Objects and their boxes; for networks with features, also the most similar objects or images in the index."""
 
     def __init__(self, model: TaskModel) -> None:
-        super().__init__(model)
+        super().__init__(model, self._find)
         self._priors = boxes.build_prior_boxes(GRIDS)
         self._index: Index | None = None
 
-    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
+    def _find(self, _: TaskModel, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
         """Return the objects of an image.
 
         With `rois`, each object has its features and, with `search`, its nearest neighbours. With `multibox_rois` as
@@ -203,12 +197,11 @@ class SearchHead(TaskHead):
     """An embedding of the whole image, and the most similar images in the index."""
 
     def __init__(self, model: TaskModel) -> None:
-        super().__init__(model)
+        super().__init__(model, self._embed)
         self._index: Index | None = None
 
-    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
+    def _embed(self, _model: TaskModel, row: NDArray[np.float32], _: Size, output: OutputSettings) -> JsonObject:
         """Return the embedding and, if requested, the nearest neighbours."""
-        del size
         vector = normalise(row)
         entry_json: JsonObject = {"vals": vector.tolist()}
         if output.search:
@@ -223,12 +216,12 @@ class SearchHead(TaskHead):
 
 _HEADS: dict[str, Callable[[TaskModel], TaskHead]] = {
     "task_detection": DetectionHead,
-    "task_segmentation": SegmentationHead,
-    "task_regression": RegressionHead,
+    "task_segmentation": functools.partial(TaskHead, convert=_segment),
+    "task_regression": functools.partial(TaskHead, convert=_regress),
     "task_search": SearchHead,
     "task_roi_search": DetectionHead,
     "task_multibox_search": DetectionHead,
-    "task_ocr": OcrHead,
+    "task_ocr": functools.partial(TaskHead, convert=_read_text),
 }
 
 

@@ -25,10 +25,10 @@ _SMALLEST, _LARGEST = 0.2, 0.9
 
 
 def build_prior_boxes(grids: Sequence[int]) -> NDArray[np.float32]:
-    """Build the prior boxes, to which the network's output is relative.
+    """Build the prior boxes, to which the network's output is relative; coarser grids have larger boxes.
 
     Args:
-        grids: side of each square grid, from fine to coarse; coarser grids have larger boxes.
+        grids: side of each square grid, from fine to coarse.
 
     Returns:
         [boxes, (x, y, width, height)] from 0 to 1; x and y are the centre.

@@ -17,6 +17,8 @@ from onnx import TensorProto, helper
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Attribute = float | str | Sequence[int]
+
 OPSET = 17
 IR_VERSION = 8
 INPUT_NAME = "data"
@@ -149,12 +151,8 @@ class GraphBuilder:
     def depthwise(self, source: Tensor, name: str, *, stride: int, split: bool) -> Tensor:
         """Add a 3x3 convolution of each channel separately, with padding 1 and without bias.
 
-        Args:
-            source: the input.
-            name: the layer's name. The weights do not depend on `split`.
-            stride: 1 or 2.
-            split: whether to use one convolution per channel, as plain Caffe does, instead of one depthwise
-                convolution.
+        With `split` it is one convolution per channel, as in plain Caffe, instead of one depthwise convolution; the
+        weights are the same.
         """
         channels = source.channels
         window = _Window(3, stride, 1)
@@ -306,9 +304,7 @@ class GraphBuilder:
         }
         self._node("Conv", inputs, [name], name, group=groups, **shape)
 
-    def _node(
-        self, kind: str, inputs: list[str], outputs: list[str], node_name: str, **attributes: float | Sequence[int]
-    ) -> None:
+    def _node(self, kind: str, inputs: list[str], outputs: list[str], node_name: str, **attributes: Attribute) -> None:
         node = helper.make_node(kind, inputs, outputs, name=node_name)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
         self._nodes.append(node)

@@ -83,22 +83,17 @@ def _describe(model: onnx.ModelProto, inferred: onnx.ModelProto) -> OnnxNet:
         "" if maker is None else maker.op_type.removeprefix("QLinear"),
         len(model.graph.node),
         graph_cost(graph),
-        sum(_tensor_bytes(tensor) for tensor in graph.stored.values()),
+        sum(
+            math.prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+            for tensor in graph.stored.values()
+        ),
         _live_numbers(graph, [one.name for one in model.graph.input], [name for name, _, _ in outputs]),
     )
 
 
-def _tensor_bytes(tensor: TensorProto) -> int:
-    return int(math.prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
-
-
 def _value(value: onnx.ValueInfoProto) -> tuple[str, str, Dims]:
     kind = TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
-    return value.name, kind, _dims(value)
-
-
-def _dims(value: onnx.ValueInfoProto) -> Dims:
-    return tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)
+    return value.name, kind, tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)
 
 
 def _live_numbers(graph: OnnxGraph, inputs: Sequence[str], outputs: Sequence[str]) -> int | None:

@@ -47,8 +47,7 @@ class TaskGraphBuilder(GraphBuilder):
         """Add a linear enlargement by an integer factor."""
         scales = helper.make_tensor(f"{name}.scales", TensorProto.FLOAT, [4], [1.0, 1.0, float(factor), float(factor)])
         self._initializers.append(scales)
-        node = helper.make_node("Resize", [source.name, "", scales.name], [name], name=name, mode="linear")
-        self._nodes.append(node)
+        self._node("Resize", [source.name, "", scales.name], [name], name, mode="linear")
         return Tensor(name, source.channels, source.height * factor, source.width * factor)
 
     def best_channel(self, source: Tensor, name: str) -> str:
@@ -73,17 +72,9 @@ class TaskGraphBuilder(GraphBuilder):
             reach = math.sqrt(3 / columns)
             self._add(WeightSpec(f"{name}.{part}", (2, 4 * hidden, columns), -reach, reach))
             weights.append(f"{name}.{part}")
-        outputs = [f"{name}.states"]
-        node = helper.make_node(
-            "LSTM",
-            [f"{name}.sequence", *weights],
-            outputs,
-            name=f"{name}.cells",
-            hidden_size=hidden,
-            direction="bidirectional",
-        )
-        self._nodes.append(node)
-        self._node("Transpose", outputs, [f"{name}.beside"], f"{name}.beside", perm=[0, 2, 1, 3])
+        states, read = f"{name}.states", [f"{name}.sequence", *weights]
+        self._node("LSTM", read, [states], f"{name}.cells", hidden_size=hidden, direction="bidirectional")
+        self._node("Transpose", [states], [f"{name}.beside"], f"{name}.beside", perm=[0, 2, 1, 3])
         joined = self._constant(f"{name}.joined", [0, 0, 2 * hidden])
         self._node("Reshape", [f"{name}.beside", joined], [name], name)
         return Tensor(name, 2 * hidden, 1, source.width)

@@ -73,7 +73,6 @@ class Engine:
         input_size: (width, height) in pixels; None if the network accepts any.
         fixed_batch: the batch size that the network was exported with; 0 if it accepts any. Batches then run in pieces
             of this size, the last one filled up, so that a smaller batch takes as long as a whole one.
-        classes: number of classes.
 
     Raises:
         ModelLoadError: the network's input is not one batch of RGB images, or the network does not run.

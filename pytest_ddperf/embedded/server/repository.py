@@ -6,7 +6,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_ddperf.embedded.api_errors import ApiError, bad_service, internal
 from pytest_ddperf.embedded.confined_files import resolve_below
@@ -18,48 +18,10 @@ from pytest_ddperf.embedded.runtime.delay import DelayedEngine
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from pytest_ddperf.embedded.heads.heads import Head
+    from pytest_ddperf.embedded.runtime import engine
     from pytest_ddperf.embedded.wire import TorchService
 
-
-class Engine(Protocol):
-    """A network that is ready to run, implemented in `pytest_ddperf.embedded.runtime.engine`."""
-
-    @property
-    def head(self) -> Head:
-        """Converts the network's output to predictions."""
-        ...
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        ...
-
-    @property
-    def input_size(self) -> tuple[int, int] | None:
-        """Width and height in pixels; None if the network accepts any."""
-        ...
-
-    @property
-    def fixed_batch(self) -> int:
-        """The batch size that the network was exported with; 0 if it accepts any."""
-        ...
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights."""
-        ...
-
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a row of numbers for each image of a batch [N, 3, height, width]; probabilities if it classifies."""
-        ...
-
-    def close(self) -> None:
-        """Free the memory."""
-        ...
+    Engine: TypeAlias = engine.Engine | DelayedEngine
 
 
 @dataclass(frozen=True, slots=True)

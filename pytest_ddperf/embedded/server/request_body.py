@@ -31,11 +31,7 @@ class RequestBodyReader:
     async def document(self, request: Request, most_bytes: int | None = None) -> AsyncIterator[Any]:
         """Read a body and decode its JSON, whatever its Content-Type. The body may be compressed.
 
-        Its memory counts as used until the context ends.
-
-        Args:
-            request: the request.
-            most_bytes: largest body, in bytes; None for that of the limits.
+        Its memory counts as used until the context ends. It may have `most_bytes`; None for the bytes of the limits.
 
         Raises:
             ApiError: 400 if the body is not JSON or nested too deeply, 413 if it is too large or has too many values,

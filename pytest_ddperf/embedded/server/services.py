@@ -111,9 +111,7 @@ class Service:
     def predict(self, request: PredictRequest, arrived_s: float) -> JsonObject:
         """Run one prediction and return the response. Must not be called concurrently.
 
-        Args:
-            request: the request.
-            arrived_s: time of its arrival, before it waited for this service, by `time.perf_counter`, in seconds.
+        `arrived_s` is when it arrived, before it waited for this service, by `time.perf_counter`, in seconds.
 
         Raises:
             ApiError: the request is invalid, or the network cannot be loaded or fails. It counts as a failure.

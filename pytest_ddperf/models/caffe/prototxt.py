@@ -63,7 +63,6 @@ class Message:
     The methods that read values raise `ModelFileError`, which names the line, for a value of another type.
 
     Args:
-        fields: names and values.
         line: line number where the message starts, from 1; ignored in comparisons.
         path: the file, for messages; ignored in comparisons.
     """
@@ -165,11 +164,17 @@ def parse(text: str, path: object = "prototxt") -> Message:
     Raises:
         ModelFileError: the text is not in the text format; names the line.
     """
-    return Message(_Parser(text, path).fields("", 0), 1, path)
+    return Message(_Parser(text, path).fields("end", 0), 1, path)
+
+
+_CLOSING = {"{": "}", "<": ">"}
+"""Signs that begin a message, with those that end it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
+    """A string, number or word, a sign as its own kind, or the end of the file."""
+
     kind: str
     text: str
     line: int
@@ -182,14 +187,14 @@ class _Parser:
         self._at = 0
 
     def fields(self, end: str, depth: int) -> tuple[tuple[str, Scalar | Message], ...]:
-        """Parse the fields up to and including the token `end`; "" stands for the end of the file."""
+        """Parse the fields up to and including the token of the kind `end`."""
         if depth > DEEPEST:
             raise self._error(self._next, f"messages nested deeper than {DEEPEST}", "a network")
         found: list[tuple[str, Scalar | Message]] = []
-        while (token := self._take()).text != end or token.kind not in {"sign", "end"}:
+        while (token := self._take()).kind != end:
             name = self._name(token)
             found.extend((name, value) for value in self._value(name, depth))
-            if self._next.text in {",", ";"} and self._next.kind == "sign":
+            if self._next.kind in {",", ";"}:
                 self._take()
         return tuple(found)
 
@@ -200,12 +205,12 @@ class _Parser:
 
     def _value(self, name: str, depth: int) -> list[Scalar | Message]:
         colon = self._next
-        if (colon.kind, colon.text) == ("sign", ":"):
+        if colon.kind == ":":
             self._take()
         token = self._take()
-        if token.kind == "sign" and token.text == "[" and colon is not token:
+        if token.kind == "[" and colon is not token:
             return self._list(depth)
-        if token.kind == "sign" and token.text in {"{", "<"}:
+        if token.kind in _CLOSING:
             return [self._message(token, depth)]
         if colon is token:
             raise self._unexpected(token, f"{name}: VALUE, or {name} {{ ... }}")
@@ -214,21 +219,19 @@ class _Parser:
     def _list(self, depth: int) -> list[Scalar | Message]:
         values: list[Scalar | Message] = []
         token = self._take()
-        if (token.kind, token.text) == ("sign", "]"):
+        if token.kind == "]":
             return values
         while True:
-            opens = token.kind == "sign" and token.text in {"{", "<"}
-            values.append(self._message(token, depth) if opens else self._scalar(token))
+            values.append(self._message(token, depth) if token.kind in _CLOSING else self._scalar(token))
             token = self._take()
-            if (token.kind, token.text) == ("sign", "]"):
+            if token.kind == "]":
                 return values
-            if (token.kind, token.text) != ("sign", ","):
+            if token.kind != ",":
                 raise self._unexpected(token, "`,` or `]`")
             token = self._take()
 
     def _message(self, opening: _Token, depth: int) -> Message:
-        fields = self.fields("}" if opening.text == "{" else ">", depth + 1)
-        return Message(fields, opening.line, self._path)
+        return Message(self.fields(_CLOSING[opening.kind], depth + 1), opening.line, self._path)
 
     def _scalar(self, token: _Token) -> Scalar:
         if token.kind == "string":
@@ -257,7 +260,7 @@ class _Parser:
                 what = "a string that does not end on its line" if text[at] in "\"'" else _shown(text[at : at + 20])
                 raise ModelFileError(self._path, line, what, "fields of a prototxt, such as layer { ... }")
             if match.lastgroup != "space":
-                yield _Token(str(match.lastgroup), match[0], line)
+                yield _Token(match[0] if match.lastgroup == "sign" else str(match.lastgroup), match[0], line)
             line += match[0].count("\n")
             at = match.end()
         yield _Token("end", "", line)

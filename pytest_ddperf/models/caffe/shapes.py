@@ -104,14 +104,10 @@ def _factors(layer: Layer, settings: Message, shape: Shape) -> int:
     return math.prod(shape[axis:] if axes < 0 else shape[axis : axis + axes])
 
 
-def _prelu(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    shared = layer.settings.message("prelu_param").flag("channel_shared", default=False)
-    return LayerSizes((bottoms[0],), (1 if shared else _channels(bottoms[0]),))
-
-
-def _normalize(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    shared = layer.settings.message("norm_param").flag("channel_shared", default=True)
-    return LayerSizes((bottoms[0],), (1 if shared else _channels(bottoms[0]),))
+def _by_channel(layer: Layer, bottoms: Sequence[Shape], param: str, *, shared: bool) -> LayerSizes:
+    """Scale by one weight per channel, or by one for all channels; `shared` is the type's default."""
+    is_shared = layer.settings.message(param).flag("channel_shared", default=shared)
+    return LayerSizes((bottoms[0],), (1 if is_shared else _channels(bottoms[0]),))
 
 
 def _same(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
@@ -392,6 +388,7 @@ _SAME = (
     "AbsVal ReLU ReLU6 Sigmoid TanH ELU SELU Mish Swish HSwish HSigmoid Clip BNLL Dropout LRN Power Exp Log Threshold "
     "MVN Softmax ShuffleChannel Noise Reverse"
 )
+_DEPTHWISE = "ConvolutionDepthwise DepthwiseConvolution DepthwiseConv"
 _LOSSES = (
     "Accuracy SoftmaxWithLoss EuclideanLoss SigmoidCrossEntropyLoss HingeLoss ContrastiveLoss InfogainLoss "
     "MultinomialLogisticLoss SmoothL1Loss MultiBoxLoss"
@@ -399,10 +396,7 @@ _LOSSES = (
 _RULES: Mapping[str, Rule] = {
     **SOURCES,
     **dict.fromkeys(_SAME.split(), _same),
-    **dict.fromkeys(
-        ("ConvolutionDepthwise", "DepthwiseConvolution", "DepthwiseConv"),
-        lambda layer, bottoms: convolution(layer, bottoms, depthwise=True),
-    ),
+    **dict.fromkeys(_DEPTHWISE.split(), lambda layer, bottoms: convolution(layer, bottoms, depthwise=True)),
     **dict.fromkeys(_LOSSES.split(), _number),
     **dict.fromkeys(("Filter", "Proposal", "PSROIPooling"), _unknown_size),
     "Convolution": convolution,
@@ -411,8 +405,8 @@ _RULES: Mapping[str, Rule] = {
     "Pooling": pooling,
     "BatchNorm": _batch_norm,
     "Scale": _scale,
-    "PReLU": _prelu,
-    "Normalize": _normalize,
+    "PReLU": lambda layer, bottoms: _by_channel(layer, bottoms, "prelu_param", shared=False),
+    "Normalize": lambda layer, bottoms: _by_channel(layer, bottoms, "norm_param", shared=True),
     "Split": _split,
     "Silence": _nothing,
     "HDF5Output": _nothing,
@@ -447,20 +441,5 @@ KNOWN_TYPES = frozenset(_RULES)
 
 _WITHOUT_BOTTOMS = frozenset({*SOURCES, "Parameter", "ContinuationIndicator"})
 _WITH_WEIGHTS = frozenset(
-    {
-        "Convolution",
-        "ConvolutionDepthwise",
-        "DepthwiseConvolution",
-        "DepthwiseConv",
-        "Deconvolution",
-        "InnerProduct",
-        "BatchNorm",
-        "Scale",
-        "Bias",
-        "PReLU",
-        "Normalize",
-        "Embed",
-        "LSTM",
-        "RNN",
-    }
+    f"{_DEPTHWISE} Convolution Deconvolution InnerProduct BatchNorm Scale Bias PReLU Normalize Embed LSTM RNN".split()
 )

@@ -44,11 +44,7 @@ function controls() {
     "platforms",
     data.platforms.map((platform) => [platform.id, platform.title]),
     (key) => state.platforms.has(key),
-    (key) => {
-      const chosenNow = new Set(state.platforms);
-      if (!chosenNow.delete(key)) chosenNow.add(key);
-      set({ platforms: chosenNow });
-    },
+    (key) => set({ platforms: toggled(state.platforms, key) }),
     "platform",
   );
   find("scales").hidden = state.view === "against";
@@ -67,11 +63,7 @@ function legend() {
     const item = chip(
       "",
       !state.hidden.has(model.id),
-      () => {
-        const hidden = new Set(state.hidden);
-        if (!hidden.delete(model.id)) hidden.add(model.id);
-        set({ hidden });
-      },
+      () => set({ hidden: toggled(state.hidden, model.id) }),
       {
         "data-model": model.id,
         title: [
@@ -90,18 +82,8 @@ function legend() {
     return item;
   });
   const all = there.every((model) => !state.hidden.has(model.id));
-  items.push(
-    element(
-      "button",
-      {
-        type: "button",
-        class: "chip",
-        "data-model": "",
-        onclick: () => set({ hidden: new Set(all ? there.map((model) => model.id) : []) }),
-      },
-      all ? "hide all" : "show all",
-    ),
-  );
+  const toggleAll = () => set({ hidden: new Set(all ? there.map((model) => model.id) : []) });
+  items.push(chip(all ? "hide all" : "show all", null, toggleAll, { "data-model": "", "aria-pressed": null }));
   box.replaceChildren(...items);
   if (focused !== undefined) box.querySelector(`[data-model="${CSS.escape(focused)}"]`)?.focus();
 }

@@ -82,6 +82,11 @@ const share = (value) => `${Number((value * 100).toPrecision(3))}\u202f%`;
 const colourOf = (outcome) =>
   FAILING.has(outcome) ? "red" : AMBER.has(outcome) ? "amber" : GREEN.has(outcome) ? "green" : "grey";
 const find = (id) => document.getElementById(id);
+function toggled(keys, key) {
+  const changed = new Set(keys);
+  if (!changed.delete(key)) changed.add(key);
+  return changed;
+}
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {

@@ -33,31 +33,23 @@ function says(text) {
   canvas = null;
   spots = [];
 }
+function centred(x, y, text, attributes = {}) {
+  drawn(canvas, "text", { x, y, "text-anchor": "middle", ...attributes }, text);
+}
+function horizontal(parent, name, size, y) {
+  drawn(parent, "line", { class: name, x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+}
 function axes(size, scale, label, named) {
   for (const value of scale.ticks) {
     const y = scale.at(value);
     const tick = drawn(canvas, "g", { class: "tick", "data-value": value, "data-y": y });
-    drawn(tick, "line", { class: "grid", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+    horizontal(tick, "grid", size, y);
     drawn(tick, "text", { x: size.left - 7, y: y + 4, "text-anchor": "end" }, number(value));
   }
-  drawn(canvas, "line", {
-    class: "axis",
-    x1: size.left,
-    x2: size.width - size.right,
-    y1: size.height - size.bottom,
-    y2: size.height - size.bottom,
-  });
-  drawn(
-    canvas,
-    "text",
-    {
-      x: 14,
-      y: (size.top + size.height - size.bottom) / 2,
-      transform: `rotate(-90 14 ${(size.top + size.height - size.bottom) / 2})`,
-      "text-anchor": "middle",
-    },
-    label,
-  );
+  const bottom = size.height - size.bottom,
+    middle = (size.top + bottom) / 2;
+  horizontal(canvas, "axis", size, bottom);
+  centred(14, middle, label, { transform: `rotate(-90 14 ${middle})` });
   drawn(
     canvas,
     "text",
@@ -149,13 +141,7 @@ function byBatch(toValue, label) {
       ? logScale(batches[0], batches.at(-1), size.left + 16, size.width - size.right - 16).at
       : () => (size.left + size.width - size.right) / 2;
   axes(size, scale, label, "images per request (batch size)");
-  for (const batch of batches)
-    drawn(
-      canvas,
-      "text",
-      { x: across(batch), y: size.height - size.bottom + 18, "text-anchor": "middle" },
-      String(batch),
-    );
+  for (const batch of batches) centred(across(batch), size.height - size.bottom + 18, String(batch));
   const named = [];
   for (const { points, series } of budgets) {
     const ys = points.map(([, [, ms]]) => scale.at(toValue(ms)));
@@ -234,14 +220,7 @@ function against() {
   for (const { platform, models, batches } of blocks) {
     const wide = Math.min(96, (size.width - left - 8) / batches.length);
     drawn(canvas, "text", { x: 4, y: top + 16 }, platform.title);
-    batches.forEach((batch, column) =>
-      drawn(
-        canvas,
-        "text",
-        { x: left + (column + 0.5) * wide, y: top + head - 8, "text-anchor": "middle" },
-        `b${batch}`,
-      ),
-    );
+    batches.forEach((batch, column) => centred(left + (column + 0.5) * wide, top + head - 8, `b${batch}`));
     models.forEach((model, line) => {
       const y = top + head + line * row + (above ? 20 : 0);
       const at = above ? { class: "name above", x: left, y: y - 5 } : { class: "name", x: left - 8, y: y + 19 };
@@ -303,12 +282,7 @@ function history() {
   const every = Math.ceil(nights.length / Math.max(2, Math.floor((size.width - size.left) / 90)));
   nights.forEach(([run], index) => {
     if (index % every === 0)
-      drawn(
-        canvas,
-        "text",
-        { x: across(index), y: size.height - size.bottom + 18, "text-anchor": "middle" },
-        data.runs[run][0].slice(0, 10),
-      );
+      centred(across(index), size.height - size.bottom + 18, data.runs[run][0].slice(0, 10));
   });
   const heldAt = nights.map((night, index) => [index, night]).filter(([, night]) => night[4] !== null);
   if (heldAt.length > 1) {

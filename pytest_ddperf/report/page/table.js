@@ -1,5 +1,12 @@
 // ---- the table
-const order = (list, item) => list.indexOf(item);
+const figure = (key, name, format, more) => ({
+  key,
+  name,
+  figure: true,
+  by: (cell) => cell[key],
+  show: (cell) => (cell[key] === null ? "" : format(cell[key], cell)),
+  ...more,
+});
 const COLUMNS = [
   {
     key: "verdict",
@@ -12,13 +19,13 @@ const COLUMNS = [
   {
     key: "platform",
     name: "Platform",
-    by: (cell) => order(data.platforms, cell.platform),
+    by: (cell) => data.platforms.indexOf(cell.platform),
     show: (cell) => cell.platform.title,
   },
   {
     key: "model",
     name: "Model",
-    by: (cell) => order(data.models, cell.model),
+    by: (cell) => place(cell.model),
     show: (cell) =>
       element(
         "button",
@@ -26,52 +33,14 @@ const COLUMNS = [
         cell.model.title,
       ),
   },
-  {
-    key: "batch",
-    name: "Batch",
-    figure: true,
-    by: (cell) => cell.batch,
-    show: (cell) => `${cell.batch}${cell.scenario ? ` ${cell.scenario}` : ""}`,
-  },
-  {
-    key: "now",
-    name: "Now, ms",
-    figure: true,
-    by: (cell) => cell.now,
-    show: (cell) => (cell.now === null ? "" : number(cell.now)),
-    run: true,
-  },
-  {
-    key: "baseline",
-    name: "Baseline, ms",
-    figure: true,
-    by: (cell) => cell.baseline,
+  figure("batch", "Batch", (batch, cell) => `${batch}${cell.scenario ? ` ${cell.scenario}` : ""}`),
+  figure("now", "Now, ms", number, { run: true }),
+  figure("baseline", "Baseline, ms", number, {
     show: (cell) => (cell.baseline === null ? (cell.x ? "x" : "") : number(cell.baseline)),
-  },
-  {
-    key: "change",
-    name: "Change",
-    figure: true,
-    by: (cell) => cell.change,
-    show: (cell) => (cell.change === null ? "" : `${decided(cell)}\u202f%`),
-    run: true,
-  },
-  {
-    key: "tolerance",
-    name: "Tolerance",
-    figure: true,
-    by: (cell) => cell.tolerance,
-    show: (cell) => (cell.tolerance === null ? "" : share(cell.tolerance)),
-    run: true,
-  },
-  {
-    key: "sees",
-    name: "Resolution",
-    figure: true,
-    by: (cell) => cell.sees,
-    show: (cell) => (cell.sees === null ? "" : share(cell.sees)),
-    run: true,
-  },
+  }),
+  figure("change", "Change", (_, cell) => `${decided(cell)}\u202f%`, { run: true }),
+  figure("tolerance", "Tolerance", share, { run: true }),
+  figure("sees", "Resolution", share, { run: true }),
   {
     key: "speed",
     name: "Images/s",
@@ -206,7 +175,7 @@ function table() {
       kinds.map((kind) => [kind, `${kind} ${cells.filter((cell) => (cell.outcome ?? NOT_RUN) === kind).length}`]),
       (kind) => state.shown.has(kind),
       (kind) => {
-        if (!state.shown.delete(kind)) state.shown.add(kind);
+        state.shown = toggled(state.shown, kind);
         table();
       },
       "verdict",

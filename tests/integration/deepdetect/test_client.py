@@ -19,7 +19,6 @@ from turned_clock import TurnedClock
 
 from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.client import Client, extract_server_facts, wait_until_up
-from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.deepdetect.protocol import (
     build_predict_body,
     build_service_body,
@@ -42,6 +41,7 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.measure.loop import Plan, measure_round
+from pytest_ddperf.servers.batches import Batch
 from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
@@ -620,7 +620,7 @@ def test_what_is_no_deepdetect_server_is_not_waited_for(stage: ScriptedServer, c
 
 def test_totals_are_those_of_the_service_and_the_counts_of_the_others() -> None:
     with ScriptedDeepDetect(services=["resnet50", "vgg16"]) as server, Client(server.url) as client:
-        endpoint = ServiceEndpoint(client, "ResNet50", BODY)
+        endpoint = Batch(client, "ResNet50", BODY, lambda _: None)
         endpoint.predict()
         server.use_elsewhere("vgg16")
         totals = endpoint.totals()
@@ -631,7 +631,7 @@ def test_totals_are_those_of_the_service_and_the_counts_of_the_others() -> None:
 
 def test_an_older_server_has_no_totals() -> None:
     with ScriptedDeepDetect(services=["resnet50"], totals="none") as server, Client(server.url) as client:
-        assert ServiceEndpoint(client, "resnet50", BODY).totals() is None
+        assert Batch(client, "resnet50", BODY, lambda _: None).totals() is None
 
 
 def test_totals_that_only_the_service_itself_tells_are_found(stage: ScriptedServer, client: Client) -> None:
@@ -641,7 +641,7 @@ def test_totals_that_only_the_service_itself_tells_are_found(stage: ScriptedServ
         "/services/resnet50": {"body": {"name": "resnet50", "service_stats": stats}},
     }
     stage.respond = lambda request: Reply(200, answers[request.path])
-    totals = ServiceEndpoint(client, "resnet50", BODY).totals()
+    totals = Batch(client, "resnet50", BODY, lambda _: None).totals()
     assert isinstance(totals, Totals)
     assert (totals.own.predict_count, totals.others) == (4, None)
 
@@ -651,9 +651,14 @@ def test_a_round_against_a_scripted_server_has_the_scripted_times() -> None:
     with ScriptedDeepDetect(lambda _, batch: 20.25 * batch, [setup]) as server, Client(server.url) as client:
         images = [f"/srv/{number}.jpg" for number in range(4)]
         done = measure_round(
-            ServiceEndpoint(client, "resnet50", build_predict_body("resnet50", images, output={"best": 1})),
+            Batch(
+                client,
+                "resnet50",
+                build_predict_body("resnet50", images, output={"best": 1}),
+                lambda answer: check_predictions(answer, images),
+            ),
             Plan(),
-            FakeObserver(check=lambda answer: check_predictions(answer, images)),
+            FakeObserver(),
         )
         assert server.connections == 1
     assert [(one.predict_ms, one.head_ms, one.transform_ms) for one in done.passes] == [(81.0, 81.0, 20.25)] * 5

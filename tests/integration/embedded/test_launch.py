@@ -32,7 +32,7 @@ PARENT = """
 import sys, time
 from pytest_ddperf.embedded import launch
 server = launch.start()
-print(server.pid, flush=True)
+print(server.process.pid, flush=True)
 {then}
 """
 
@@ -56,22 +56,22 @@ def get(url: str) -> dict[str, object]:
 
 def test_it_answers_as_soon_as_it_is_started() -> None:
     with launch.start(models=("shufflenet",)) as server:
-        assert server.running
+        assert server.process.poll() is None
         assert "shufflenet" in str(get(f"{server.url}/info"))
 
 
 def test_it_is_gone_when_it_was_stopped_and_stopping_twice_does_nothing() -> None:
     server = launch.start()
     server.stop()
-    assert not server.running
-    assert is_gone(server.pid, within_s=0.5)
+    assert server.process.poll() is not None
+    assert is_gone(server.process.pid, within_s=0.5)
     server.stop()
     assert server.log_tail == ""
 
 
 def test_it_is_gone_when_nobody_holds_it_any_more() -> None:
     server = launch.start()
-    pid = server.pid
+    pid = server.process.pid
     del server
     assert is_gone(pid)
 
@@ -109,7 +109,7 @@ def test_it_is_gone_after_its_parent_was_killed_while_a_grandchild_holds_the_pip
 @pytest.mark.slow
 def test_a_fork_of_its_parent_does_not_stop_it() -> None:
     parent, pid = started_parent(
-        "import os\nif os.fork() == 0: sys.exit()\nos.wait()\nprint(server.running, flush=True)"
+        "import os\nif os.fork() == 0: sys.exit()\nos.wait()\nprint(server.process.poll() is None, flush=True)"
     )
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"True\n"  # as the line before: communicate() misses what that one took along
@@ -119,7 +119,7 @@ def test_a_fork_of_its_parent_does_not_stop_it() -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_reaches_its_parent_and_not_the_server() -> None:
-    then = "try: time.sleep(60)\nexcept KeyboardInterrupt: print(server.running, flush=True)"
+    then = "try: time.sleep(60)\nexcept KeyboardInterrupt: print(server.process.poll() is None, flush=True)"
     parent, pid = started_parent(then)
     time.sleep(0.1)  # until the parent is in its try
     os.killpg(parent.pid, signal.SIGINT)
@@ -152,12 +152,12 @@ def test_it_ends_while_it_predicts(tmp_path: Path) -> None:
     body = json.dumps({"service": "shufflenet", "data": ["image.jpg"] * 64}).encode()
     code = f"import urllib.request; urllib.request.urlopen('{server.url}/predict', data={body!r})"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as client:
-        busy = psutil.Process(server.pid)
+        busy = psutil.Process(server.process.pid)
         until = time.monotonic() + 20
         while busy.cpu_times().user < 1.5 and time.monotonic() < until:
             time.sleep(0.05)
         server.stop()
-        assert is_gone(server.pid, within_s=0.5)
+        assert is_gone(server.process.pid, within_s=0.5)
         assert client.wait(timeout=10) != 0
 
 

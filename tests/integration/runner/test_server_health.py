@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from messages import assert_names
 from scripted_deepdetect import ScriptedDeepDetect
+from targets import make_target
 from turned_clock import TurnedClock
 
 from pytest_ddperf.config.server_options import ServerOptions
@@ -24,11 +25,12 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.runner.server_health import MOST_OUTAGES, CutPrediction, ServerHealth
 from pytest_ddperf.servers.services import OpenService
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pytest_ddperf.servers.target import Target
 
 SMALL, LARGE = CellKey("tk1", "resnet50", 4), CellKey("tk1", "resnet50", 8)
 
@@ -49,7 +51,7 @@ def target(server: ScriptedDeepDetect, tmp_path: Path, monkeypatch: pytest.Monke
         server.url, data_dir="/srv", bench_files=str(tmp_path / "names.txt"), recovery_timeout_s=120.0
     )
     said.clear()
-    opened = Target(options, said.append)
+    opened = make_target(options, said.append)
     opened.open()
     yield opened
     opened.close()

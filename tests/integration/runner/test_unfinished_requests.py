@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect
+from targets import make_target
 from turned_clock import TurnedClock
 
 from pytest_ddperf.config.server_options import ServerOptions
@@ -15,7 +16,6 @@ from pytest_ddperf.deepdetect.protocol import build_predict_body
 from pytest_ddperf.errors import ServerBusyError, ServerUnreachableError
 from pytest_ddperf.runner.judge import classify_failure
 from pytest_ddperf.runner.server_health import ServerHealth
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Scene:
         self.said: list[str] = []
         self.health = ServerHealth(self.said.append, self.clock.now, self.clock.sleep)
         options = ServerOptions(server.url, data_dir="/srv", bench_files=str(names), recovery_timeout_s=wait_s)
-        self.target = Target(options, self.said.append, in_flight=self.health.in_flight)
+        self.target = make_target(options, self.said.append, self.health.in_flight)
         self.target.open()
 
     def give_up(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect, internal_error, never_ends
+from targets import make_target
 from turned_clock import TurnedClock
 
 from pytest_ddperf.config.server_options import ServerOptions
@@ -17,7 +18,6 @@ from pytest_ddperf.servers.batches import Batch, build_batch
 from pytest_ddperf.servers.load_endpoint import MOST_CONNECTIONS, LoadEndpoint, ThreadClientPool
 from pytest_ddperf.servers.request_images import BenchImages
 from pytest_ddperf.servers.services import open_service
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +204,7 @@ def test_the_predictions_of_all_clients_are_counted_together_and_cleared_with_th
     (tmp_path / "names.txt").write_text("1.jpg\n", encoding="utf-8")
     with ScriptedDeepDetect(services=["mobilenet"], works_s=never_ends(7)) as server:
         options = ServerOptions(server.url, data_dir="/srv", bench_files=str(tmp_path / "names.txt"), timeout_s=0.5)
-        target = Target(options, lambda _: None)
+        target = make_target(options)
         target.open()
         prepared = target.batch(target.service_for(REPORT_NETWORKS[0]), 1)
         in_flight = target.client.in_flight

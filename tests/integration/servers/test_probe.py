@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 from messages import assert_names
 from scripted_deepdetect import ScriptedDeepDetect
+from targets import make_target
 
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 from pytest_ddperf.servers.lock import ServerLock
 from pytest_ddperf.servers.probe import probe_all
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ def test_a_remote_server_is_asked_once_and_not_taken(server: ScriptedDeepDetect,
     options = ServerOptions(server.url, data_dir="/srv", bench_files=names)
     probe(options, quiet)
     assert [one.path for one in server.requests] == ["/info"]
-    target = Target(options, quiet)
+    target = make_target(options)
     target.open()
     target.close()
 

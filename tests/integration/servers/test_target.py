@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
+from targets import make_target
 
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import Network
@@ -14,13 +15,14 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
 )
 from pytest_ddperf.servers.lock import ServerLock
-from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from scripted_server import Request
+
+    from pytest_ddperf.servers.target import Target
 
 RESNET, VGG = Network("resnet50", "ResNet-50"), Network("vgg16", "VGG-16")
 
@@ -43,16 +45,12 @@ def names(tmp_path: Path) -> str:
     return str(path)
 
 
-def quiet(_: str) -> None:
-    """Nobody waits."""
-
-
 def is_open(target: Target) -> bool:
     return target.is_open
 
 
 def opened(server: ScriptedDeepDetect, names: str, **options: str) -> Target:
-    target = Target(ServerOptions(server.url, data_dir="/srv", bench_files=names, **options), quiet)  # type: ignore[arg-type]
+    target = make_target(ServerOptions(server.url, data_dir="/srv", bench_files=names, **options))  # type: ignore[arg-type]
     target.open()
     return target
 
@@ -68,8 +66,8 @@ def test_an_open_target_knows_its_server(server: ScriptedDeepDetect, names: str)
 
 
 def test_connecting_locks_the_server_and_sends_no_request(server: ScriptedDeepDetect, names: str) -> None:
-    target = Target(ServerOptions(server.url, data_dir="/srv", bench_files=names), quiet)
-    client = target.connect()
+    target = make_target(ServerOptions(server.url, data_dir="/srv", bench_files=names))
+    client = target.connection.open()
     lock = ServerLock(identify_server(server.url))
     assert not lock.acquire_at_once()
     assert server.requests == []
@@ -80,7 +78,7 @@ def test_connecting_locks_the_server_and_sends_no_request(server: ScriptedDeepDe
 
 
 def test_a_target_that_is_not_open_says_so() -> None:
-    target = Target(ServerOptions("http://h:1"), quiet)
+    target = make_target(ServerOptions("http://h:1"))
     with pytest.raises(ServerUnreachableError, match="not open"):
         _ = target.client
     with pytest.raises(ServerUnreachableError, match="not open"):
@@ -88,10 +86,10 @@ def test_a_target_that_is_not_open_says_so() -> None:
 
 
 def test_a_target_that_could_not_be_opened_holds_nothing(server: ScriptedDeepDetect) -> None:
-    target = Target(ServerOptions(server.url, data_dir="/not/here"), quiet)
+    target = make_target(ServerOptions(server.url, data_dir="/not/here"))
     with pytest.raises(ConfigurationError):
         target.open()
-    again = Target(ServerOptions(server.url, data_dir="/not/here"), quiet)
+    again = make_target(ServerOptions(server.url, data_dir="/not/here"))
     with pytest.raises(ConfigurationError):
         again.open()
 
@@ -120,7 +118,7 @@ def test_closing_deletes_the_service_that_we_created(server: ScriptedDeepDetect,
 def test_a_service_that_cannot_be_deleted_is_said_and_no_more(server: ScriptedDeepDetect, names: str) -> None:
     said: list[str] = []
     options = ServerOptions(server.url, data_dir="/srv", bench_files=names, repository="/models/{model}")
-    target = Target(options, said.append)
+    target = make_target(options, said.append)
     target.open()
     target.service_for(VGG)
     answer = server.respond

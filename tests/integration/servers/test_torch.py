@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from PIL import Image
 from replay import Exchange, load
@@ -19,8 +18,8 @@ from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.embedded import launch
-from pytest_ddperf.embedded.heads.heads import ClassHead
 from pytest_ddperf.embedded.images.images import ImageReader
+from pytest_ddperf.embedded.runtime.delay import DelayedEngine
 from pytest_ddperf.embedded.server.services import Services
 from pytest_ddperf.embedded.wire import parse_predict, parse_service
 from pytest_ddperf.servers.batches import bind_batch, build_batch
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_ddperf.servers.batches import Batch
@@ -163,24 +163,16 @@ def test_on_the_recorded_server_a_larger_batch_is_faster_per_image_only_with_the
 # --- the embedded server
 
 
-class CountingEngine:
+class CountingEngine(DelayedEngine):
     """Records the size of each batch that runs."""
 
-    classes = 3
-    head = ClassHead()
-    input_size: tuple[int, int] | None = None
-    parameters = 7
-    fixed_batch = 0
-
     def __init__(self) -> None:
+        super().__init__(0.0, classes=3, parameters=7)
         self.batches: list[int] = []
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         self.batches.append(len(batch))
-        return np.full((len(batch), self.classes), 1 / self.classes, np.float32)
-
-    def close(self) -> None:
-        pass
+        return super().run(batch)
 
 
 class InProcess:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from messages import assert_names
 
-from pytest_ddperf.dd_bench.files import ResultFile, list_images, open_results
+from pytest_ddperf.dd_bench.files import check_results, list_images, write_results
 from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.errors import ConfigurationError
 
@@ -93,9 +93,9 @@ def test_an_image_that_is_listed_twice_is_sent_once_and_that_is_said(tmp_path: P
 def test_a_results_file_is_not_touched_before_there_is_a_result(tmp_path: Path) -> None:
     old = tmp_path / "old.csv"
     old.write_text("old", encoding="utf-8")
-    files = open_results({"csv": str(old), "json": None})
+    files = check_results({"csv": str(old), "json": None})
     assert old.read_text(encoding="utf-8") == "old"
-    files["csv"].write("new\r\n")
+    write_results(files["csv"], "new\r\n")
     assert old.read_bytes() == b"new\r\n"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["here", "old.csv"]
 
@@ -103,4 +103,4 @@ def test_a_results_file_is_not_touched_before_there_is_a_result(tmp_path: Path) 
 @pytest.mark.parametrize("path", [".", "nowhere/results.csv"])
 def test_a_results_file_that_cannot_be_is_refused_before_the_run(path: str) -> None:
     with pytest.raises(ConfigurationError, match="results"):
-        ResultFile(path)
+        check_results({"csv": path})

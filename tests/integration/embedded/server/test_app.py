@@ -36,7 +36,7 @@ class Client:
     """One kept-alive connection."""
 
     def __init__(self, server: EmbeddedServer) -> None:
-        self.pid = server.pid
+        self.pid = server.process.pid
         self._connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
 
     def send(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:

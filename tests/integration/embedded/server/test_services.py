@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pytest_ddperf.embedded.api_errors import ApiError
-from pytest_ddperf.embedded.heads.heads import ClassHead
 from pytest_ddperf.embedded.images.images import ImageReader
+from pytest_ddperf.embedded.runtime.delay import DelayedEngine
 from pytest_ddperf.embedded.server.services import Services
 from pytest_ddperf.embedded.wire import PredictRequest, ServiceRequest, parse_service
 from pytest_ddperf.errors import DdperfError
@@ -26,16 +26,11 @@ if TYPE_CHECKING:
 REQUEST = PredictRequest(service="one", data=("a.png",), parameters=None)
 
 
-class HeldEngine:
+class HeldEngine(DelayedEngine):
     """Two classes; runs when it is let, and says when it does."""
 
-    classes = 2
-    head = ClassHead()
-    input_size: tuple[int, int] | None = (16, 8)
-    fixed_batch = 0
-    parameters = 7
-
     def __init__(self, failure: Exception | None = None, *, held: bool = False) -> None:
+        super().__init__(0.0, classes=2, parameters=7, input_size=(16, 8))
         self.running = threading.Event()
         self.let = threading.Event()
         self.closed = False

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pytest_ddperf.embedded.api_errors import ApiError
-from pytest_ddperf.embedded.heads.heads import ClassHead
 from pytest_ddperf.embedded.images.images import ImageReader
+from pytest_ddperf.embedded.runtime.delay import DelayedEngine
 from pytest_ddperf.embedded.server.services import Services
 from pytest_ddperf.embedded.wire import PredictRequest, parse_service
 from pytest_ddperf.errors import DdperfError
@@ -26,16 +26,11 @@ if TYPE_CHECKING:
 IMAGES = tuple(f"{index}.png" for index in range(5))
 
 
-class CountingEngine:
+class CountingEngine(DelayedEngine):
     """Three classes; records the size of each batch. The first pixel of an image is its most probable class."""
 
-    classes = 3
-    head = ClassHead()
-    input_size: tuple[int, int] | None = None
-    parameters = 7
-
     def __init__(self, fixed_batch: int = 0) -> None:
-        self.fixed_batch = fixed_batch
+        super().__init__(0.0, classes=3, parameters=7, fixed_batch=fixed_batch)
         self.batches: list[int] = []
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -43,9 +38,6 @@ class CountingEngine:
         rows = np.zeros((len(batch), self.classes), np.float32)
         rows[np.arange(len(batch)), batch[:, 0, 0, 0].astype(int) % self.classes] = 1
         return rows
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture

@@ -1,0 +1,21 @@
+"""A closed server to measure, with a connection of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.servers.connection import Connection
+from pytest_ddperf.servers.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_ddperf.config.server_options import ServerOptions
+    from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
+
+
+def make_target(
+    options: ServerOptions, say: Callable[[str], None] = lambda _: None, in_flight: RequestsInFlight | None = None
+) -> Target:
+    """Make a target that is not open yet; by default, what it prints is dropped."""
+    return Target(Connection(options, say, in_flight=in_flight))
