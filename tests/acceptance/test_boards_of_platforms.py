@@ -264,6 +264,7 @@ def test_a_cell_measured_while_the_board_throttled_is_invalid_and_never_regresse
     assert len(tk1.server.predictions) == 4 * 6  # three times more, as any invalid round
 
 
+@pytest.mark.slow
 def test_a_round_that_is_measured_again_after_the_throttling_counts(tk1: BenchProject, root: Path) -> None:
     board = board_files.raspberry(root, "4")
     platform_file(tk1, 'telemetry = "local"')

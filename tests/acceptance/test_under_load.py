@@ -192,6 +192,7 @@ def test_what_the_baseline_marks_x_is_not_run_under_load_either(tk1: BenchProjec
     assert tk1.server.predictions == []
 
 
+@pytest.mark.slow
 def test_it_is_gated_against_what_was_recorded_of_the_same_load_never_against_a_plain_cell(tk1: BenchProject) -> None:
     loads = (*CELL, "--ddperf-concurrency=2", "--ddperf-rate=100", FEW, "--ddperf-tolerance=150%")
     tk1.server._delay_s = 0.01

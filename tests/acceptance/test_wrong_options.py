@@ -84,6 +84,7 @@ def test_every_option_with_a_value_is_tried_with_wrong_ones() -> None:
     assert {option.name for option in OPTIONS if option.metavar is not None} == WRONG.keys()
 
 
+@pytest.mark.slow
 @every_row("name, value", [(name, value) for name, values in WRONG.items() for value in values])
 def test_a_wrong_value_on_the_command_line_is_refused(tk1: BenchProject, name: str, value: str) -> None:
     where = [one for one in tk1.where if not one.startswith(f"--ddperf-{name}=")]

@@ -82,6 +82,7 @@ def test_the_catalogue_knows_the_embedded_networks_and_their_sizes() -> None:
     assert known == {one.id: (one.width, one.height, one.classes) for one in TASK_MODELS.values()}
 
 
+@pytest.mark.slow
 @every_row("name", TASK_MODELS)
 def test_what_is_answered_is_what_the_client_takes_for_right(name: str, loaded: Loaded) -> None:
     reported = parsed(loaded(name))
