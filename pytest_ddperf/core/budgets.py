@@ -169,6 +169,11 @@ class BudgetCheck:
     standing: Standing
 
     @property
+    def rule(self) -> str:
+        """The limit as in ddperf.toml: `min_fps = 25`."""
+        return f"{self.key} = {self.limit:g}"
+
+    @property
     def headroom(self) -> float:
         """Share of the allowed time that is not used, 0.2 for 20 % below the budget; negative beyond it."""
         return 1 - (self.limit / self.value if self.key == "min_fps" else self.value / self.limit)
@@ -204,7 +209,7 @@ class BudgetCheck:
 
     def __str__(self) -> str:
         """State limit, figure and interval: `min_fps = 25: 23.1 images/s [22.6, 23.7], 8.2 % beyond`."""
-        shown = f"{self.key} = {self.limit:g}: {self.figure} {self.unit}"
+        shown = f"{self.rule}: {self.figure} {self.unit}"
         if self.low is None or self.high is None or self.interval is None:
             return f"{shown}, {self.distance}, with too few passes or requests for an interval"
         shown = f"{shown} [{', '.join(self.interval)}], {self.distance}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from pytest_ddperf.core.budgets import BudgetCheck
+    from pytest_ddperf.core.budgets import BudgetCheck, TimeLimit
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.load_summary import LoadSummary
     from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts, Since
@@ -223,6 +223,10 @@ class Results:
             return Budget(**{one.key: one.limit for one in cell.budgets})
         platform = self.catalog.platforms.get(cell.key.platform)
         return NO_BUDGET if platform is None else platform.budget_of(cell.key.model).of_cell(cell.key)
+
+    def time_limit_of(self, cell: Result) -> TimeLimit | None:
+        """The strictest limit of a cell on an axis of the time per image; None without one."""
+        return self.budget_of(cell).find_time_limit(cell.key)
 
     @property
     def platforms(self) -> tuple[str, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.budgets import Standing, describe_over, find_tightest
-from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.budgets import Standing, find_tightest
 from pytest_ddperf.report.phrases import wrap_text
 from pytest_ddperf.text import format_change, format_table
 
@@ -30,7 +29,7 @@ def format_budget(cell: Result) -> str:
     if check is None:
         return ""
     doubt = " (undecided)" if check.standing is Standing.UNDECIDED else ""
-    return f"{check.key} = {check.limit:g}: {check.distance}{doubt}"
+    return f"{check.rule}: {check.distance}{doubt}"
 
 
 def list_checks(cells: Iterable[Result]) -> list[tuple[Result, BudgetCheck]]:
@@ -42,7 +41,7 @@ def budget_row(cell: Result, check: BudgetCheck) -> tuple[str, ...]:
     """Return the values of `COLUMNS` for a limit of a cell."""
     return (
         str(cell.key),
-        f"{check.key} = {check.limit:g}",
+        check.rule,
         check.figure,
         "" if check.interval is None else " to ".join(check.interval),
         format_change(check.headroom, 0.0),
@@ -64,16 +63,10 @@ def budget_lines(cells: Sequence[Result]) -> list[Line]:
 
 
 def headroom_lines(cells: Sequence[Result], width: int = 80) -> list[Line]:
-    """Name the cell of a platform that is within its budget with the least headroom.
-
-    It follows the cells over their budgets whose failure has another cause, which does not mention the budget.
-    """
-    lines: list[Line] = []
-    for cell in cells:
-        over = describe_over(cell.budgets)
-        if over and cell.outcome is not Outcome.OVER_BUDGET and cell.cause:
-            lines += wrap_text(f"over budget {cell.key}: {over}", width, "red")
-    within = [cell for cell, check in list_checks(cells) if check.standing is Standing.WITHIN]
-    if within:
-        lines += wrap_text(f"least headroom: {within[0].key}, {format_budget(within[0])}", width)
-    return lines
+    """Name the cell of a platform that is within all its limits with the least headroom."""
+    tightest = [(cell, check) for cell in cells if (check := find_tightest(cell.budgets)) is not None]
+    within = [(cell, check) for cell, check in tightest if check.standing is Standing.WITHIN]
+    if not within:
+        return []
+    cell, _ = min(within, key=lambda each: each[1].headroom)
+    return wrap_text(f"least headroom: {cell.key}, {format_budget(cell)}", width)

@@ -256,7 +256,7 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
 def _budget(check: BudgetCheck | None) -> dict[str, Any]:
     """Return the fields of the limit that needs a look first."""
     return {
-        "budget": None if check is None else f"{check.key} = {check.limit:g}",
+        "budget": None if check is None else check.rule,
         "headroom": None if check is None else check.headroom,
         "budget_decided": None if check is None else str(check.standing),
     }

@@ -63,7 +63,7 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
 
 def _budget(results: Results, cell: Result, budgets: dict[TimeLimit, int]) -> int | None:
     """Return the index of a cell's strictest limit of the time per image; None without one."""
-    limit = results.budget_of(cell).find_time_limit(cell.key)
+    limit = results.time_limit_of(cell)
     return None if limit is None else budgets.setdefault(limit, len(budgets))
 
 

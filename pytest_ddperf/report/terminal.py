@@ -65,7 +65,7 @@ def format_verdict(record: CellRecord) -> str:
     if record.now_ms is None:
         return str(record.outcome)
     if record.outcome is Outcome.OVER_BUDGET and (check := find_tightest(record.budgets)) is not None:
-        return f"{check.figure} {check.unit} over_budget ({check.key} = {check.limit:g}, {check.distance})"
+        return f"{check.figure} {check.unit} over_budget ({check.rule}, {check.distance})"
     value = f"{format_ms(record.now_ms)} ms/img"
     if record.change is None:
         return f"{value} {record.outcome}"
@@ -118,7 +118,6 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
         )
     limit = format_limit(record)
     beside = "".join(f", {text}" for text in (limit and f"limit {limit}", format_removed(record)) if text)
-    clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
     notes = "".join(f" Note: {note}" for note in record.notes)
     load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
     repeat = f"To measure it again: {again}\n" if again else ""
@@ -126,7 +125,7 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
         f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {figures}, "
         f"{format_decided(record)} (tolerance {tolerance * 100:g} %{beside}).\n"
         f"{compared.capitalize()}: {baseline.source}.\n"
-        f"Passes, ms per image by the {clock}: {format_passes(record)}.{_averages(record)}\n"
+        f"{_passes_line(record)}\n"
         f"{theirs}"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
         f"{repeat}"
@@ -136,21 +135,19 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
 
 def describe_over_budget(record: CellRecord, again: str) -> str:
     """Format the failure message of a cell over its budget; `again` is the command that measures it again."""
-    clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
     notes = "".join(f" Note: {note}." for note in record.notes)
+    return f"{record.reason}{notes}\n{_passes_line(record)}\nTo measure it again: {again}"
+
+
+def _passes_line(record: CellRecord) -> str:
+    """Format the passes with their clock, mean and median."""
+    if record.measurement is None:
+        return "Passes: unknown."
+    passes_ms = [ms for one in record.measurement.per_image_ms() for ms in one]
     return (
-        f"{record.reason}{notes}\n"
-        f"Passes, ms per image by the {clock}: {format_passes(record)}.{_averages(record)}\n"
-        f"To measure it again: {again}"
+        f"Passes, ms per image by the {CLOCK_NAMES[record.measurement.conditions.clock]}: {format_passes(record)}. "
+        f"Mean {format_ms(statistics.fmean(passes_ms))}, median {format_ms(statistics.median(passes_ms))}."
     )
-
-
-def _averages(record: CellRecord) -> str:
-    """Format mean and median of the passes, as a further sentence."""
-    passes_ms = [ms for one in record.measurement.per_image_ms() for ms in one] if record.measurement else []
-    if not passes_ms:
-        return ""
-    return f" Mean {format_ms(statistics.fmean(passes_ms))}, median {format_ms(statistics.median(passes_ms))}."
 
 
 def format_platform_table(title: str, cells: Sequence[Result], *, width: int) -> list[Line]:
@@ -286,6 +283,8 @@ def format_failures(cells: Iterable[Result], width: int = 80) -> list[Line]:
         else:
             text = f"in {len(group)} cells: {group[0].cause.splitlines()[0]}"
             listed = [] if group[0].platform_shifted else [cell_ids(group)]  # the table shows that all are slower
+        if len(group) > 1:
+            listed += [f"{one.key} is {over}" for one in group if (over := describe_over(one.budgets))]
         first, *further = wrap_text(f"{outcome} {text}", width)
         lines += [[(f"{outcome} ", "red"), (first[0][0].partition(" ")[2], "")], *further]
         lines += [line for each in listed for line in wrap_text(f"  {each}", width)]

@@ -83,16 +83,11 @@ def limits_of(results: Results, platform: str, models: Iterable[str], sizes: Seq
     cells = {(cell.key.model, cell.key.batch_size): cell for cell in results.of(platform) if not cell.key.scenario}
     return {
         model: [
-            (float(size), find_limit(results, cells.get((model, size)) or Result(CellKey(platform, model, size))))
+            (float(size), results.time_limit_of(cells.get((model, size)) or Result(CellKey(platform, model, size))))
             for size in sizes
         ]
         for model in models
     }
-
-
-def find_limit(results: Results, cell: Result) -> TimeLimit | None:
-    """Return the strictest limit of a cell on an axis of the time per image."""
-    return results.budget_of(cell).find_time_limit(cell.key)
 
 
 def budget_lines(limits: Limits, y: Callable[[float], float] = float, *, curves: bool = True) -> tuple[BudgetLine, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import Result
-from pytest_ddperf.plots.describe import common, names
+from pytest_ddperf.plots.describe import names
 from pytest_ddperf.plots.describe.charts import BudgetLine, NightChart, NightPanel, NightPoint, Text
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def trend_charts(results: Results, trends: Iterable[Trend], platforms: Iterable[
         names.figure("history", platform, model): NightChart(
             _text(f"{catalog.platform_title(platform)}, {catalog.network_title(model)}, night by night"),
             tuple(
-                panel(trend, common.find_limit(results, cells.get(trend.key) or Result(trend.key)))
+                panel(trend, results.time_limit_of(cells.get(trend.key) or Result(trend.key)))
                 for trend in sorted(grouped[platform, model], key=lambda one: (one.key.batch_size, one.key.scenario))
             ),
         )

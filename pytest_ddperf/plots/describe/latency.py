@@ -67,7 +67,7 @@ def latency_bars(results: Results, platform: str) -> BarChart:
         columns.append(Bars("baseline", tuple(cell.baseline_ms for cell in cells), emphasis=False))
     values = [value for bars in columns for value in bars.values if value is not None]
     catalog = results.catalog
-    limits = {cell.key.model: [(float(row), common.find_limit(results, cell))] for row, cell in enumerate(cells)}
+    limits = {cell.key.model: [(float(row), results.time_limit_of(cell))] for row, cell in enumerate(cells)}
     of_rows = {"": [point for points in limits.values() for point in points]}
     text = _text(results, platform, f"time per image, batch size {cells[0].key.batch_size}")
     return BarChart(

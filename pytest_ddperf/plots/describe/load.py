@@ -58,7 +58,7 @@ def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSumma
     title = f"{results.catalog.platform_title(key.platform)}, {results.catalog.network_title(key.model)}"
     if closed:
         rates = tuple(cell.images_per_second or 0.0 for _, cell, _ in points)
-        limits = {"answered": [(place, common.find_limit(results, cell)) for place, cell, _ in points]}
+        limits = {"answered": [(place, results.time_limit_of(cell)) for place, cell, _ in points]}
         budgets = common.budget_lines(limits, images_per_second)
         first = LoadPanel("images per second", (LoadLine("answered", x, rates),), budgets=budgets)
     else:

@@ -49,7 +49,7 @@ def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterCha
     title = results.catalog.platform_title(platform)
     text = Text(f"{title}: accuracy against time, batch size {batch_size}", "better is up and to the left")
     only_baseline = [results.catalog.network_title(cell.key.model) for cell in known if run and cell.now_ms is None]
-    limits = {cell.key.model: [(0.0, common.find_limit(results, cell))] for cell in known}
+    limits = {cell.key.model: [(0.0, results.time_limit_of(cell))] for cell in known}
     return ScatterChart(
         text.noted(
             *common.source_notes(results, platform),

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from pytest_ddperf.plots.describe.charts import IntervalChart, IntervalRow
 
 _WIDTH_IN, _LABELS_IN, _LEGEND_IN, _ROW_IN = 9.4, 2.5, 1.5, 0.26
-_LOOKS = {
-    Outcome.OK: (style.INK, "o", style.INK),
-    Outcome.IMPROVED: (style.BLUE, "v", style.BLUE),
-    Outcome.UNSTABLE: (style.ORANGE, "D", "white"),
-}
-"""Colour, marker and fill of a row by its verdict."""
-
-_FAILED, _OTHER = (style.VERMILION, "^", style.VERMILION), (style.FAINT, "o", "white")
+_OTHER = {"marker": "o", "color": style.INK, "markersize": 6}
 
 
 def draw_intervals(chart: IntervalChart) -> Figure:
@@ -48,23 +42,19 @@ def draw_intervals(chart: IntervalChart) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(chart.x_label)
     shown = {str(row.outcome): _look(row) for row in rows}
-    handles = [
-        Line2D([], [], color=colour, marker=marker, markerfacecolor=fill, linewidth=1.2)
-        for colour, marker, fill in shown.values()
-    ]
+    handles = [Line2D([], [], linewidth=1.2, **look) for look in shown.values()]
     axes.legend(handles, list(shown), loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=1.6)
     return frame.figure
 
 
-def _look(row: IntervalRow) -> tuple[str, str, str]:
-    return _FAILED if row.outcome in FAILING else _LOOKS.get(row.outcome, _OTHER)
+def _look(row: IntervalRow) -> Mapping[str, Any]:
+    return style.VERDICTS.get(row.outcome, _OTHER)
 
 
 def _draw_row(axes: Axes, place: int, row: IntervalRow) -> None:
-    colour, marker, fill = _look(row)
+    look = _look(row)
     band = (-row.tolerance, place - 0.5), 2 * row.tolerance, 1.0
     axes.add_patch(Rectangle(*band, facecolor="#ececec", edgecolor="none", gid=f"tolerance:{place}", zorder=1))
     if row.interval is not None:
-        axes.plot(row.interval, [place] * 2, color=colour, linewidth=1.2, gid=f"interval:{place}", zorder=2)
-    axes.plot([row.change], [place], linestyle="", color=colour, marker=marker, markerfacecolor=fill, markersize=6,
-              gid=f"change:{place}", zorder=3)  # fmt: skip
+        axes.plot(row.interval, [place] * 2, color=look["color"], linewidth=1.2, gid=f"interval:{place}", zorder=2)
+    axes.plot([row.change], [place], linestyle="", gid=f"change:{place}", zorder=3, **look)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WIDTH_IN, _ROOM_IN = 9.2, 4.6
 _LEGEND_IN = 3.15
-_LEVEL_WIDTH_PT, _LEVEL_HEIGHT_PT = 34.0, 11.0
+LEVEL_WIDTH_PT, _LEVEL_HEIGHT_PT = 34.0, 11.0
 """Space for the label of a level, in points."""
 
 _CHARACTER_PT = 5.2
@@ -127,7 +127,7 @@ def _tick(value: float, _: int | None = None) -> str:
 def label_room_in(budgets: Sequence[BudgetLine]) -> float:
     """Return the width in inches that the labels of budgets need beside the axes, beyond that of levels."""
     longest = max((len(budget.label) for budget in budgets), default=0)
-    return max(0.0, longest * _CHARACTER_PT - _LEVEL_WIDTH_PT) / 72
+    return max(0.0, longest * _CHARACTER_PT - LEVEL_WIDTH_PT) / 72
 
 
 def draw_levels(
@@ -166,12 +166,12 @@ def draw_levels(
     length = (frame.width if vertical else frame.height) * 72 / style.DPI
     size = _LEVEL_HEIGHT_PT
     if vertical:
-        size = max([_LEVEL_WIDTH_PT, *(len(label) * _CHARACTER_PT for _, label, _ in own)])
+        size = max([LEVEL_WIDTH_PT, *(len(label) * _CHARACTER_PT for _, label, _ in own)])
     if (len(labels) + len(own)) * size <= length:
         labels += own
     labels.sort(key=lambda one: one[0])
     places = [float((axis.get_transform().transform([value])[0] - low) / (high - low)) for value, _, _ in labels]
-    most = 1 - (size - _LEVEL_WIDTH_PT) / 2 / length if vertical else 1.0
+    most = 1 - (size - LEVEL_WIDTH_PT) / 2 / length if vertical else 1.0
     for (_, label, colour), place in zip(labels, _apart(places, size / length, most), strict=True):
         at = (place, 1.01) if vertical else (1.01, place)
         axes.text(*at, label, transform=axes.transAxes, fontsize=8, color=colour, clip_on=False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pytest_ddperf.plots.draw import style
-from pytest_ddperf.plots.draw.lines import budget_key, draw_levels, label_room_in, value_axis
+from pytest_ddperf.plots.draw.lines import LEVEL_WIDTH_PT, budget_key, draw_levels, label_room_in, value_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _WIDTH_IN, _ROOM_IN = 9.2, 4.0
 _LEFT_IN, _GAP_IN, _RIGHT_IN, _BELOW_IN, _ABOVE_IN = 0.75, 0.95, 0.3, 0.55, 0.35
-_LEVEL_IN = 34 / 72
+_LEVEL_IN = LEVEL_WIDTH_PT / 72
 _LOOKS = (("#3b78c2", "o"), ("#2a9d6f", "s"), ("#d9822b", "^"), ("#c44e78", "D"))
 """Colour and marker of each line of a panel, in order."""
 

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pytest_ddperf.core.records import FAILING, Outcome
+from pytest_ddperf.core.records import FAILING
 from pytest_ddperf.plots.describe.history import is_change
 from pytest_ddperf.plots.draw import style
 from pytest_ddperf.plots.draw.lines import budget_key
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from pytest_ddperf.core.records import Outcome
     from pytest_ddperf.plots.describe.charts import NightChart, NightPanel, NightPoint
 
 _WIDTH_IN, _PANEL_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN = 11.0, 1.9, 0.65, 0.25, 0.65
@@ -33,13 +34,7 @@ _COMMIT_CHARACTERS = 9
 """Width reserved for a commit hash, in characters of its font, including space around it."""
 
 _ACCEPTED_BLUE, _BAND = style.BLUE, "#cfe3f1"
-_CHANGES: tuple[tuple[str, Outcome, dict[str, Any]], ...] = (
-    ("regressed", Outcome.REGRESSED, {"marker": "^", "color": style.VERMILION, "markersize": 8}),
-    ("over budget", Outcome.OVER_BUDGET, {"marker": "s", "color": style.VERMILION, "markersize": 6}),
-    ("improved", Outcome.IMPROVED, {"marker": "v", "color": style.GREEN, "markersize": 8}),
-    ("unstable", Outcome.UNSTABLE, {"marker": "d", "color": style.ORANGE, "markersize": 6}),
-)
-_OTHERS = FAILING - {outcome for _, outcome, _ in _CHANGES}
+_OTHERS = FAILING - style.VERDICTS.keys()
 _POINT: dict[str, Any] = {"marker": "o", "color": style.BLUE, "markersize": 3.5}
 _OTHER_FAILURE: dict[str, Any] = {"marker": "X", "color": style.BLACK, "markersize": 7}
 
@@ -76,9 +71,11 @@ def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
         chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.accepted is accepted]
         _points(axes, chosen, f"{'accepted' if accepted else 'not accepted'}:{number}",
                 {**_POINT, "markerfacecolor": face, "markeredgewidth": 0.8}, 4)  # fmt: skip
-    for name, outcome, look in _CHANGES:
+    for outcome, look in style.VERDICTS.items():
         chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.outcome is outcome]
-        _points(axes, chosen, f"{name}:{number}", {**look, "markeredgecolor": "white", "markeredgewidth": 0.6}, 5)
+        _points(
+            axes, chosen, f"{_name(outcome)}:{number}", {**look, "markeredgecolor": "white", "markeredgewidth": 0.6}, 5
+        )
     chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.outcome in _OTHERS]
     _points(axes, chosen, f"failed:{number}", {**_OTHER_FAILURE, "markeredgecolor": "white"}, 5)
     for day, night in zip(days, nights, strict=True):
@@ -157,6 +154,10 @@ def _commits(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], nu
                       gid=f"commit:{number}", zorder=2)  # fmt: skip
 
 
+def _name(outcome: Outcome) -> str:
+    return str(outcome).replace("_", " ")
+
+
 def _keys(chart: NightChart) -> list[Line2D | Patch]:
     """Return the legend entries for what the panels contain."""
     shown = {night.outcome for panel in chart.panels for night in panel.nights}
@@ -168,7 +169,9 @@ def _keys(chart: NightChart) -> list[Line2D | Patch]:
         Line2D([], [], linestyle="", label="other night", markerfacecolor="white", **_POINT),
     ]
     handles += [
-        Line2D([], [], linestyle="", label=name, **look) for name, outcome, look in _CHANGES if outcome in shown
+        Line2D([], [], linestyle="", label=_name(outcome), **look)
+        for outcome, look in style.VERDICTS.items()
+        if outcome in shown
     ]
     if shown & _OTHERS:
         handles.append(Line2D([], [], linestyle="", label="failed otherwise", **_OTHER_FAILURE))

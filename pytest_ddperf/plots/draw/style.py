@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_ddperf.core.records import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -54,6 +56,14 @@ class Look:
     dashes: Dashes = SOLID
     fill: str = "full"
 
+
+VERDICTS: Mapping[Outcome, Mapping[str, Any]] = {
+    Outcome.REGRESSED: {"marker": "^", "color": VERMILION, "markersize": 8},
+    Outcome.OVER_BUDGET: {"marker": "s", "color": VERMILION, "markersize": 6},
+    Outcome.IMPROVED: {"marker": "v", "color": GREEN, "markersize": 8},
+    Outcome.UNSTABLE: {"marker": "d", "color": ORANGE, "markersize": 6},
+}
+"""Looks of the verdicts that a chart of one cell's changes points out."""
 
 MODELS: Mapping[str, Look] = {
     "mobilenet": Look(SKY, "o", SOLID),

@@ -13,7 +13,7 @@ from messages import assert_names
 from results_made import measured, results
 
 from pytest_ddperf.core.budgets import BudgetCheck, Standing
-from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
+from pytest_ddperf.core.records import CellKey, CellRecord, Creep, Outcome
 from pytest_ddperf.report import budget_text, csv_json, github, html, junit, markdown, phrases, terminal
 from pytest_ddperf.report.bencher import render_bmf
 from pytest_ddperf.report.benchmark_json import build_judged_info
@@ -86,10 +86,33 @@ def test_a_regressed_cell_says_that_it_is_over_its_budget_too() -> None:
     assert_names(terminal.failure_text(REGRESSED), "130 ms/img", "+30.0 %", "over its budget", "max_ms = 40")
 
 
-def test_a_cell_that_shares_the_cause_of_others_still_says_that_it_is_over_its_budget() -> None:
+def test_each_of_several_cells_with_one_cause_says_that_it_is_over_its_budget() -> None:
     shifted = replace(REGRESSED, cause="the platform shifted", platform_shifted=True)
-    (line, *_) = texts(budget_text.headroom_lines([shifted], 200))
-    assert_names(line, "over budget tk1-vgg16-b1", "max_ms = 40")
+    other = replace(shifted, key=CellKey("tk1", "vgg19", 1), budgets=(WITHIN,))
+    text = "\n".join(texts(terminal.format_failures([shifted, other], 200)))
+    assert_names(text, "in 2 cells", "tk1-vgg16-b1 is over its budget: max_ms = 40")
+    assert text.count("over its budget") == 1
+
+
+def test_each_of_several_cells_that_crept_says_that_it_is_over_its_budget() -> None:
+    creep = Creep(since="2026-03-01T02:00:00+00:00", nights=14, change=0.1)
+    crept = replace(REGRESSED, creep=creep, cause="")
+    text = "\n".join(texts(terminal.format_failures([crept, replace(crept, key=CellKey("tk1", "vgg19", 1))], 200)))
+    assert text.count("over its budget: max_ms = 40") == 2
+
+
+def test_a_single_cell_with_a_cause_says_once_that_it_is_over_its_budget() -> None:
+    shifted = replace(REGRESSED, cause="the platform shifted", platform_shifted=True)
+    text = "\n".join(texts(terminal.run_lines(results(shifted), width=200, recorded=True)))
+    assert text.count("over its budget") == 1
+
+
+def test_a_cell_over_one_of_its_limits_is_not_the_one_with_the_least_headroom() -> None:
+    over = replace(SLOW, budgets=(OVER, replace(WITHIN, value=26.0)))
+    assert texts(budget_text.headroom_lines([over, FAST], 200)) == [
+        "least headroom: tk1-resnet50-b1, min_fps = 25: 50.0 % below"
+    ]
+    assert budget_text.headroom_lines([over], 200) == []
 
 
 def test_the_csv_has_the_tightest_limit_and_the_json_every_one() -> None:
