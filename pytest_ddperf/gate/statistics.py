@@ -313,30 +313,26 @@ def _split_weights(count: int) -> tuple[float, ...]:
     return tuple(count / (index * (count - index)) for index in range(1, count))
 
 
+def find_bulk(values: Iterable[float]) -> Bulk:
+    """Return the centre and scatter of the unregressed cells of a suite, one value for each; at least one."""
+    return _bulk_of_sorted(sorted(values))
+
+
 class Crowd:
     """The cells of a suite, each of which is compared with all the others.
 
     A cell is excluded from the centre and the spread that it is judged by, so that a slower cell is never judged more
-    leniently. In a suite of `SHARED_FROM` cells or more the weight of one cell is negligible, and all cells share one
-    bulk.
+    leniently.
     """
-
-    SHARED_FROM = 1024
 
     def __init__(self, values: Sequence[float]) -> None:
         self._ordered = sorted(values)
         self._cache: dict[int, Bulk] = {}
 
-    def others(self, own: float | None) -> Bulk:
-        """Return the bulk of all values except one occurrence of `own`.
-
-        Args:
-            own: the value to exclude; None for the bulk of all values.
-        """
-        shared = own is None or len(self._ordered) >= self.SHARED_FROM
-        index = -1 if own is None or shared else bisect_left(self._ordered, own)
+    def others(self, own: float) -> Bulk:
+        """Return the bulk of all values except one occurrence of `own`."""
+        index = bisect_left(self._ordered, own)
         found = self._cache.get(index)
         if found is None:
-            values = self._ordered if shared else self._ordered[:index] + self._ordered[index + 1 :]
-            found = self._cache[index] = _bulk_of_sorted(values)
+            found = self._cache[index] = _bulk_of_sorted(self._ordered[:index] + self._ordered[index + 1 :])
         return found

@@ -229,18 +229,21 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
     return judge_some([prepare(cell) for cell in cells], range(len(cells)), tolerance)
 
 
-def judge_some(prepared: Sequence[Prepared], places: Iterable[int], tolerance: float) -> list[Verdict]:
+def judge_some(
+    prepared: Sequence[Prepared], places: Iterable[int], tolerance: float, further: int = 0
+) -> list[Verdict]:
     """Return the verdicts on some cells of a suite.
 
     Args:
-        prepared: all cells of the suite.
+        prepared: the cells of the suite that are judged together.
         places: the indices of the cells to judge.
         tolerance: relative, 0.1 for 10 %.
+        further: number of further cells of the suite, each of which may be red by chance, too.
 
     Raises:
         ValueError: as for `judge`.
     """
-    gate = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared))
+    gate = _Gate(_limit(tolerance), further + sum(one.held is not None for one in prepared))
     suites: dict[str, Suite] = {}
     verdicts = []
     for place in places:

@@ -23,7 +23,7 @@ import msgspec
 from pytest_ddperf.core.records import Baseline, Creep, Night, Outcome, Since
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS, is_step, judge_creep
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
-from pytest_ddperf.gate.statistics import Crowd, midmean, round_statistic
+from pytest_ddperf.gate.statistics import find_bulk, midmean, round_statistic
 from pytest_ddperf.gate.steps import find_step
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.history.run_file import HistoryError, describe_night, parse_moment, read_run
@@ -241,7 +241,7 @@ class Nights:
     def _suite_shift(self, values: Mapping[tuple[CellKey, Conditions], float]) -> float:
         """Return the gate's centre of the cells that did not regress, from their levels; 0 for fewer than 8 cells."""
         off = [value - self._levels[cell] for cell, value in values.items() if cell in self._levels]
-        return Crowd(off).others(None).centre if len(off) >= SUITE_FROM else 0.0
+        return find_bulk(off).centre if len(off) >= SUITE_FROM else 0.0
 
     def _describe_since(self, slow: int | Tonight, good: int | None) -> Since:
         """Describe the first slow night and the last good one, and how the server changed between them."""

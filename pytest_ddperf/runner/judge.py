@@ -99,8 +99,8 @@ class Judge:
         cell = build_gate_cell(measurement, baseline)
         suite[nodeid] = verdicts.prepare(cell)
         self._measured[measurement.key] = measurement.conditions, midmean(suite[nodeid].values)
-        fellows, place = _find_fellows(suite, nodeid)
-        (verdict,) = verdicts.judge_some(fellows, [place], self._plan.tolerance)
+        fellows, place = find_fellows(suite, nodeid)
+        (verdict,) = verdicts.judge_some(fellows, [place], self._plan.tolerance, len(suite) - len(fellows))
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
         if rounds < least_rounds and outcome is not Outcome.REMEASURE:
@@ -218,13 +218,13 @@ class Judge:
         )
 
 
-def _find_fellows(suite: dict[str, verdicts.Prepared], nodeid: str) -> tuple[list[verdicts.Prepared], int]:
+def find_fellows(suite: dict[str, verdicts.Prepared], nodeid: str) -> tuple[list[verdicts.Prepared], int]:
     """Return a cell with those first measured shortly before and after it, and its index among them.
 
     The newest cells of a large suite may all be measured again, because their first round was slow.
     """
     later = next(count for count, name in enumerate(reversed(suite)) if name == nodeid)
-    first = max(0, later - FELLOWS // 2)
+    first = max(0, min(later - FELLOWS // 2, len(suite) - FELLOWS))
     return [*islice(reversed(suite.values()), first, first + FELLOWS)], later - first
 
 

@@ -9,9 +9,9 @@ from statistics import NormalDist
 import pytest
 
 from pytest_ddperf.gate.statistics import (
-    Bulk,
     Crowd,
     expected_offset,
+    find_bulk,
     is_larger,
     level,
     level_bias,
@@ -125,7 +125,7 @@ def test_a_cell_is_as_seldom_beyond_a_small_suite_as_students_quantile_says(cell
     draws, z, beyond, tries = normals((cells + 1) * 2000), NormalDist().inv_cdf(0.99), 0, 2000
     for start in range(0, len(draws), cells + 1):
         one, *others = draws[start : start + cells + 1]
-        bulk = bulk_of(others)
+        bulk = find_bulk(others)
         beyond += one > bulk.centre + student(z, bulk.degrees) * math.sqrt(bulk.variance + bulk.centre_variance)
 
     assert beyond / tries < 0.018
@@ -137,26 +137,22 @@ def test_a_variance_is_larger_from_the_quantile_of_f_on(degrees: int, others: in
     assert not is_larger(0.96 * quantile, degrees, 1.0, others)
 
 
-def bulk_of(values: list[float]) -> Bulk:
-    return Crowd(values).others(None)
-
-
 def test_the_bulk_of_one_crowd_is_its_mean_and_variance() -> None:
-    found = bulk_of(normals(500))
+    found = find_bulk(normals(500))
 
     assert found.centre == pytest.approx(0.0, abs=0.15)
     assert found.variance == pytest.approx(1.0, rel=0.2)
 
 
 def test_the_bulk_is_the_faster_half() -> None:
-    found = bulk_of([*normals(50), *normals(54, 2, mean=6.0)])
+    found = find_bulk([*normals(50), *normals(54, 2, mean=6.0)])
 
     assert found.centre == pytest.approx(0.0, abs=0.5)
     assert found.variance == pytest.approx(1.0, rel=0.6)
 
 
 def test_the_bulk_does_not_see_a_few_cells_far_away() -> None:
-    found = bulk_of([*normals(90), *normals(10, 2, mean=30.0), *normals(4, 3, mean=-30.0)])
+    found = find_bulk([*normals(90), *normals(10, 2, mean=30.0), *normals(4, 3, mean=-30.0)])
 
     assert found.centre == pytest.approx(0.0, abs=0.3)
     assert found.variance == pytest.approx(1.0, rel=0.4)
@@ -164,7 +160,7 @@ def test_the_bulk_does_not_see_a_few_cells_far_away() -> None:
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, 1.0], [2.0] * 50])
 def test_the_bulk_of_equal_values_has_no_width(values: list[float]) -> None:
-    found = bulk_of(values)
+    found = find_bulk(values)
 
     assert found.centre == values[0]
     assert found.variance == pytest.approx(0.0, abs=1e-12)
@@ -174,4 +170,4 @@ def test_a_cell_is_held_against_the_others_alone() -> None:
     values = normals(20)
     crowd = Crowd(values)
 
-    assert crowd.others(values[3]) == bulk_of([*values[:3], *values[4:]])
+    assert crowd.others(values[3]) == find_bulk([*values[:3], *values[4:]])

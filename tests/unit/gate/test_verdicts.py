@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, judge
+from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, judge, judge_some, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -440,3 +440,14 @@ def test_the_rounds_of_a_recording_count_also_if_they_have_fewer_passes_than_ton
 def test_a_run_of_passes_and_rounds_is_an_error() -> None:
     with pytest.raises(ValueError, match="not both"):
         judge([Cell([[10.0]], [[[10.0], 11.0]])], 0.05)  # type: ignore[arg-type] # what the test is about
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_further_cells_of_a_suite_lower_the_chance_of_each_to_be_red(kind: str) -> None:
+    board = Board(sigma=0.1, bias=0.07)
+    cells = [prepare(Cell(board.rounds(6, 11.5), board.baseline(kind))), *map(prepare, board.suite(kind))]
+
+    (alone,), (among_many,) = (judge_some(cells, [0], 0.05, further) for further in (0, 10_000))
+
+    assert alone.limit > 0.05
+    assert among_many.limit > 1.1 * alone.limit

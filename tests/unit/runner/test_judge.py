@@ -30,9 +30,10 @@ from pytest_ddperf.core.records import (
     convert_published,
 )
 from pytest_ddperf.core.service_parameters import ServiceParameters
+from pytest_ddperf.gate.verdicts import Cell, prepare
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.runner.judge import Judge, describe_differences
+from pytest_ddperf.runner.judge import FELLOWS, Judge, describe_differences, find_fellows
 from pytest_ddperf.runner.plan import PlatformPlan
 
 if TYPE_CHECKING:
@@ -185,6 +186,14 @@ def test_cells_that_were_measured_again_do_not_stand_for_a_large_suite() -> None
     slower = verdict(judge, measurement(*[56.0] * 6, cell=slow_at_first[0]))
     assert slower.suite_shift == pytest.approx(0.0, abs=0.01)
     assert slower.outcome is Outcome.REGRESSED
+
+
+@pytest.mark.parametrize("place", [0, 1, 150, 298, 299])
+def test_every_cell_of_a_large_suite_is_judged_with_as_many_others(place: int) -> None:
+    suite = {str(number): prepare(Cell([[50.0 + number]])) for number in range(300)}
+    fellows, own = find_fellows(suite, str(place))
+    assert len(fellows) == FELLOWS
+    assert fellows[own] is suite[str(place)]
 
 
 def test_a_cell_without_a_baseline_is_new() -> None:
