@@ -22,6 +22,7 @@ from pytest_ddperf.report.gather import (
     gather_results,
     join_records,
     load_stored,
+    load_trends,
 )
 
 if TYPE_CHECKING:
@@ -109,8 +110,15 @@ def list_report_files(settings: Settings) -> list[ReportFile]:
     return [parse_report(text, settings.folder_of("report")) for text in settings.value("report") or ()]
 
 
-def makes_reports(settings: Settings) -> bool:
-    """Return whether figures or reports were requested."""
+def read_trends(bench: BenchSession) -> None:
+    """Read the histories of the cells if figures or reports were requested: before the run adds its own night."""
+    settings = bench.settings
+    if _makes_reports(settings):
+        bench.trends, problems = load_trends(settings.storage_dir, settings.platforms, least=1)
+        bench.warnings += problems
+
+
+def _makes_reports(settings: Settings) -> bool:
     return settings.path("plot") is not None or bool(settings.value("report"))
 
 
@@ -166,7 +174,7 @@ def present(session: BenchSession, exit_status: int) -> Results:
     missing = cells.count_missing(settings, session.plans)
     results = join_records(settings.catalog, cells.records.values(), facts, missing=missing)
     try:
-        if makes_reports(settings):
+        if _makes_reports(settings):
             _make_reports(session, results)
         if os.environ.get("GITHUB_ACTIONS") == "true":
             _tell_github(session, replace(results, warnings=tuple(session.warnings)), exit_status)

@@ -9,10 +9,9 @@ import pytest
 from pytest_ddperf.config.resolve import check_services
 from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError
 from pytest_ddperf.history.writer import check_writable
-from pytest_ddperf.plugin.outputs import makes_reports
+from pytest_ddperf.plugin.outputs import read_trends
 from pytest_ddperf.plugin.sigterm import treat_as_interrupt
 from pytest_ddperf.report.benchmark_json import list_ignored_options
-from pytest_ddperf.report.gather import load_trends
 from pytest_ddperf.servers.probe import probe_all
 from pytest_ddperf.servers.services import check_parameters
 
@@ -54,9 +53,7 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
             for server, names in settings.shared_servers().items()
         ]
         bench.warnings += list_unchecked_percentiles(settings, cells)
-        if makes_reports(settings):  # now, so that what this run writes is not read back
-            bench.trends, problems = load_trends(settings.storage_dir, settings.platforms, least=1)
-            bench.warnings += problems
+        read_trends(bench)
         _check_servers(bench, cells, opens=opens)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.budgets import NO_BUDGET
-from pytest_ddperf.core.records import Baseline, CellRecord, Clock
+from pytest_ddperf.core.records import Baseline, CellRecord
 from pytest_ddperf.core.scenarios import describe_scenario
-from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
-from pytest_ddperf.gate.fixed_batch import find_equal_times
+from pytest_ddperf.core.service_parameters import TORCH
 from pytest_ddperf.models.folder import digests
 from pytest_ddperf.runner.budgets import judge_budget
+from pytest_ddperf.runner.fixed_batches import FixedBatches
 from pytest_ddperf.runner.judge import Judge, classify_failure
-from pytest_ddperf.servers.services import find_fixed_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Conditions, Measurement, ServerFacts
     from pytest_ddperf.core.scenarios import Scenario
-    from pytest_ddperf.deepdetect.protocol import ServiceInfo
     from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.runner.plan import PlatformPlan
     from pytest_ddperf.servers.services import OpenService
@@ -37,6 +34,7 @@ class CellRecords:
     Attributes:
         facts: facts of its server; None until it was opened.
         services: the service that was measured last, by network.
+        fixed_batches: the networks that were exported with a fixed batch.
     """
 
     def __init__(self, plan: PlatformPlan, networks: Mapping[str, Network], say: Callable[[str], None]) -> None:
@@ -49,8 +47,7 @@ class CellRecords:
         self._judge = Judge(plan, networks)
         self._digests = functools.cache(digests)
         self._new_version = ""
-        self._fixed_batch_notes: dict[str, str] = {}
-        self._requests_ms = defaultdict[str, dict[int, list[list[float]]]](dict)
+        self.fixed_batches = FixedBatches()
 
     def conditions(
         self,
@@ -81,14 +78,6 @@ class CellRecords:
             )
             self._say(f"ddperf: {self._plan.platform.id}: {self._new_version}; later cells are of the new version")
 
-    def note_fixed_batch(self, model: str, described: ServiceInfo) -> None:
-        """Note if a network's service, as the server describes it after a prediction, runs batches of one size."""
-        if fixed := find_fixed_batch(self.services[model], described):
-            self._fixed_batch_notes[model] = (
-                f"{model} was exported with a fixed batch: the server runs every request in batches of {fixed}, so "
-                f"fewer images take as long as {fixed}"
-            )
-
     def network_files(self, model: str) -> dict[str, str]:
         """Return the file digests of a user's own network, computed once; empty for other networks."""
         path = self._networks[model].path
@@ -112,27 +101,10 @@ class CellRecords:
         notes = (
             *about_service,
             *self._plan.remarks(model, measurement.conditions),
-            self._describe_fixed_batch(measurement),
+            self.fixed_batches.describe(measurement),
             self._new_version,
         )
         return replace(record, notes=(*record.notes, *filter(None, notes)))
-
-    def _describe_fixed_batch(self, measurement: Measurement) -> str:
-        """Return a note if a network seems to have a fixed batch, from all its cells measured so far; "" if not.
-
-        Only TensorRT runs models with a fixed batch and reports nothing.
-        """
-        key, conditions = measurement.key, measurement.conditions
-        if conditions.backend.lower() == TENSORRT and not key.scenario and not measurement.invalid:
-            sizes = self._requests_ms[key.model]
-            sizes[key.batch_size] = _inference_ms(measurement)
-            resolution_ms = 1.0 if conditions.clock is Clock.HEAD else 0.0
-            if key.model not in self._fixed_batch_notes and (found := find_equal_times(sizes, resolution_ms)):
-                self._fixed_batch_notes[key.model] = (
-                    f"{key.model}: requests of {found.smallest} and of {found.largest} images take the same time: "
-                    "its model was probably exported with a fixed batch, as which the server runs every batch size"
-                )
-        return self._fixed_batch_notes.get(key.model, "")
 
     def record_failure(
         self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
@@ -152,18 +124,6 @@ class CellRecords:
             cause=error.cause,
             detail=str(error),
         )
-
-
-def _inference_ms(measurement: Measurement) -> list[list[float]]:
-    """Return the time of every pass for the whole batch, round by round, milliseconds.
-
-    Decoding and resizing, which take longer for every image, are excluded if the server reports them.
-    """
-    clock = measurement.conditions.clock
-    passes = [one for each in measurement.rounds for one in each.passes]
-    if all(one.predict_ms is not None and one.transform_ms is not None for one in passes):
-        return [[(one.predict_ms or 0) - (one.transform_ms or 0) for one in each.passes] for each in measurement.rounds]
-    return [[ms for one in each.passes if (ms := one.ms(clock)) is not None] for each in measurement.rounds]
 
 
 def _version(facts: ServerFacts) -> str:

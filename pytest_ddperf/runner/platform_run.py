@@ -141,7 +141,8 @@ class PlatformRun:
             measured = self._measure(key, show, earlier, least_requests)
         described = self.target.describe_service()
         if described is not None:
-            self.records.note_fixed_batch(key.model, described)
+            service = self.records.services[key.model]
+            self.records.fixed_batches.read_description(key.model, service, described)
         self.health.note_measured()
         self.records.update_facts(self.target.refresh_facts())
         return measured
