@@ -4,13 +4,14 @@
 
 Each suite is a `pytest` run of 4 cells with `--ddperf-against` on two embedded servers of its own, at a tolerance of
 5 %. A load comes and goes, random bursts on all cores. Each run is stored in the folder when it ends; the same command
-resumes, and prints the figures of stored runs without measuring them again. About an hour on two cores:
+resumes, and prints the figures of stored runs without measuring them again. About 45 minutes on two cores:
 
 - aa: two equal servers beside the load. At most 3 of 60 suites may be red, and 2 % of 1,000 suites whose rounds are
   drawn from those measured and judged as the product does. For comparison, plain runs of 15 passes against a recording.
-- power: one server does 5, 10 and 20 % more work (`ddperf serve --slow`), beside the load and without it.
+- power: one server does 5, 10 and 20 % more work (`ddperf serve --slow`), beside the load and without it; together with
+  `aa`, also the measured rounds of equal servers made slower.
 - passes: the smallest change that is found in 80 % of cases at a false alarm rate of 1 %: in 15 pairs, it must be at
-  most half of that of 15 recorded and 15 measured passes. Drawn from the pairs and the plain runs of `aa`.
+  most half of that of 15 recorded and 15 measured passes. From the pairs of `aa`, and all pairs of its plain runs.
 - time: what the first round of pairs takes, at most 10 % more than two plain cells of as many passes with
   `--ddperf-recreate`; and each further round.
 """
@@ -24,6 +25,7 @@ import statistics
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,7 @@ from pytest_ddperf.gate.statistics import round_statistic
 from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from gate_noise import Array
 
@@ -54,6 +56,9 @@ FOUND = 0.8
 DRAWS = 4000
 MOST_RED, MOST_RED_RESAMPLED, MOST_EXTRA_TIME = 0.05, 0.02, 0.10
 PARTS = ("aa", "power", "passes", "time")
+JUDGED = {"ok", "unstable", "improved", "regressed", "new"}
+"""Verdicts on cells that were measured."""
+
 REPOSITORY = "--ddperf-repository={model}"
 ALWAYS_OK = "--ddperf-tolerance=900%"
 NEVER_OK = "--ddperf-tolerance=0.0001%"
@@ -80,7 +85,11 @@ def measure(
         if against:
             reference = running.enter_context(launch.start(threads=THREADS, data_dir=images))
             options = (f"--ddperf-against={reference.url}", *options)
-        return run_pytest(project, server.url, REPOSITORY, *options, models=MODELS, batch_sizes=BATCH_SIZES)
+        benchmarks = run_pytest(project, server.url, REPOSITORY, *options, models=MODELS, batch_sizes=BATCH_SIZES)
+    verdicts = Counter(one["extra_info"]["verdict"] for one in benchmarks)
+    if len(benchmarks) != CELLS or verdicts.keys() - JUDGED:
+        raise SystemExit(f"of {CELLS} cells in {project}, these were measured: {describe(verdicts)}")
+    return benchmarks
 
 
 def measure_suite(folder: Path, name: str, slow: float | None = None, *, load: bool = True) -> dict[str, Any]:
@@ -100,8 +109,6 @@ def measure_suite(folder: Path, name: str, slow: float | None = None, *, load: b
                 "new_ms": info["clocks_ms_per_image"][info["conditions"]["clock"]],
                 "reference_ms": info["against"]["ms_per_image"],
             }
-        if len(cells) != CELLS:
-            raise SystemExit(f"{name}: measured {len(cells)} of {CELLS} cells")
         print(f"{name}: {describe(Counter(one['verdict'] for one in cells.values()))}, {took_s:.0f} s", flush=True)
         return {"took_s": took_s, "cells": cells}
 
@@ -124,7 +131,7 @@ def count_suites(suites: Sequence[Mapping[str, Any]]) -> str:
     pairs = statistics.fmean(len(cell["new_ms"]) * PAIRS_PER_ROUND for cell in cells)
     took_s = statistics.fmean(suite["took_s"] for suite in suites)
     verdicts = describe(Counter(cell["verdict"] for cell in cells))
-    return f"{len(cells)} cells: {verdicts}; {pairs:.1f} pairs a cell, {took_s:.0f} s a suite"
+    return f"{len(cells)} cells: {verdicts}; {pairs:.1f} pairs a cell, {took_s:.0f} s a suite with its servers' start"
 
 
 def limit(is_met: bool, text: str) -> str:
@@ -180,6 +187,16 @@ def suite_ratio(suites: Sequence[Mapping[str, Any]]) -> float:
             explained += statistics.fmean(statistics.variance(cell) for cell in full) / ROUNDS
             between += statistics.variance(map(statistics.fmean, full))
     return between / explained if explained else math.nan
+
+
+def measure_equal(folder: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return suites of equal servers; each is followed by a plain run for comparison, if there are enough of them."""
+    suites = []
+    for number in range(arguments.suites):
+        suites.append(measure_suite(folder, f"aa-{number}"))
+        if number < arguments.plain:  # in turn, because a machine's own load changes from hour to hour
+            measure_plain(folder, number)
+    return suites
 
 
 def show_aa(folder: Path, suites: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> None:
@@ -259,15 +276,13 @@ def hodges_lehmann(values: Array) -> float:
     return float(np.median((values[one] + values[other]) / 2))
 
 
-def smallest_change(draw: Callable[[np.random.Generator], float]) -> float:
+def smallest_change(changes: Array) -> float:
     """Return the change that is found in 80 % of cases, at a limit that equal servers exceed in 1 %.
 
     Args:
-        draw: draws the estimated change, a logarithm, of two equal servers.
+        changes: estimated changes of equal servers, logarithms.
     """
-    random = np.random.default_rng(2)
-    drawn = np.array([draw(random) for _ in range(DRAWS)])
-    return math.expm1(np.quantile(drawn, 1 - FALSE_ALARM) - np.quantile(drawn, 1 - FOUND))
+    return math.expm1(np.quantile(changes, 1 - FALSE_ALARM) - np.quantile(changes, 1 - FOUND))
 
 
 def show_passes(folder: Path, suites: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> None:
@@ -276,14 +291,15 @@ def show_passes(folder: Path, suites: Sequence[Mapping[str, Any]], arguments: ar
     if len(plain) < 2:
         return
     print(
-        f"\nSmallest change found in {FOUND:.0%} of cases at {FALSE_ALARM:.0%} false alarms, beside the load, "
-        f"{DRAWS} draws each"
+        f"\nSmallest change found in {FOUND:.0%} of cases at {FALSE_ALARM:.0%} false alarms, beside the load: "
+        f"{DRAWS} draws of pairs, all {len(plain) * (len(plain) - 1)} pairs of plain runs"
     )
     shares = []
     for name, pool in gather_rounds(suites).items():
         blocks = [round_statistic(one["passes_s"][name]) for one in plain]  # of the first round of each run
-        in_pairs = smallest_change(lambda random, pool=pool: _draw_pairs(pool, random))  # type: ignore[misc]
-        apart = smallest_change(lambda random, blocks=blocks: _draw_runs(blocks, random))  # type: ignore[misc]
+        random = np.random.default_rng(2)
+        in_pairs = smallest_change(np.array([_draw_pairs(pool, random) for _ in range(DRAWS)]))
+        apart = smallest_change(np.array([now - then for now, then in permutations(blocks, 2)]))
         shares.append(in_pairs / apart)
         print(
             f"  {name:28} {PASSES} pairs {in_pairs:6.1%}, {PASSES} recorded and {PASSES} measured passes {apart:6.1%}: "
@@ -296,11 +312,6 @@ def show_passes(folder: Path, suites: Sequence[Mapping[str, Any]], arguments: ar
 def _draw_pairs(pool: Array, random: np.random.Generator) -> float:
     rounds = pool[random.integers(len(pool), size=math.ceil(PASSES / PAIRS_PER_ROUND))]
     return hodges_lehmann(rounds.ravel()[:PASSES])
-
-
-def _draw_runs(blocks: Sequence[float], random: np.random.Generator) -> float:
-    recorded, measured = random.choice(len(blocks), size=2, replace=False)
-    return float(blocks[measured] - blocks[recorded])
 
 
 def show_time(folder: Path, arguments: argparse.Namespace) -> None:
@@ -341,7 +352,7 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help="default: %(default)s")
     for name, count, what in (
         ("suites", 60, "suites of equal servers"),
-        ("plain", 20, "plain runs against a recording"),
+        ("plain", 60, "plain runs against a recording, each after one of these suites"),
         ("power", 3, "suites of each slowdown, with the load and without it"),
         ("times", 5, "repetitions of the part `time`"),
         ("resampled", 1000, "suites drawn from measured rounds"),
@@ -353,9 +364,7 @@ def main() -> None:
         parser.error(f"--parts: {', '.join(sorted(unknown))}; expected {', '.join(PARTS)}")
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    suites = []
-    if {"aa", "passes"} & set(parts):
-        suites = [measure_suite(folder, f"aa-{number}") for number in range(arguments.suites)]
+    suites = measure_equal(folder, arguments) if {"aa", "passes"} & set(parts) else []
     if "aa" in parts:
         show_aa(folder, suites, arguments)
     if "power" in parts:
