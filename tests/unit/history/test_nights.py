@@ -497,7 +497,7 @@ def since(
         cells |= {key: (CONDITIONS, math.log(size * others)) for size, key in enumerate(SUITE, 5)}
     change = ms / baseline_ms / (1.0 if others is None or platform_shifted else others) - 1
     shift = None if others is None else others - 1
-    verdict = Verdict("regressed", ms, baseline_ms, change, 0.05, 3, "", shift, 0.05, platform_shifted=platform_shifted)
+    verdict = Verdict("regressed", ms, baseline_ms, change, 0.05, "", shift, 0.05, platform_shifted=platform_shifted)
     tonight = Tonight(Night(moment(night), f"c{night}"), cells, server)
     return of(folder).slower_since(KEY, tonight, verdict, 0.05)
 
@@ -658,6 +658,6 @@ def test_a_night_whose_file_is_gone_has_what_the_index_knows(tmp_path: Path) -> 
     nights = of(tmp_path)
     for path in tmp_path.glob("*.jsonl"):
         path.unlink()
-    verdict = Verdict("regressed", 6.0, 5.0, 0.2, 0.05, 3, "", None, 0.05)
+    verdict = Verdict("regressed", 6.0, 5.0, 0.2, 0.05, "", None, 0.05)
     tonight = Tonight(Night(moment(2), "c2"), {KEY: (CONDITIONS, math.log(6.0))})
     assert nights.slower_since(KEY, tonight, verdict, 0.05) == Since(tonight.night, Night(moment(1), "c1"))
