@@ -101,9 +101,9 @@ widen it, leave a quarter of that chance (`tests/perf/gate_power.py --tables hos
 _REDRAWN = 0.35
 """Share of the noise that each round redraws from which `SUITE_FALSE_ALARM` applies to recorded runs: that of a host
 whose recording is as noisy as its runs, half of whose bias lasts. Where nothing is redrawn, as beside a noisy
-recording, `FALSE_ALARM` applies, because each round repeats the accident of the first one. The exception is a share that
-is unknown (`Noise.within` is 0), because neither tonight nor the recording has enough rounds: then `SUITE_FALSE_ALARM`
-applies. No cell is red by that, as it takes `MIN_ROUNDS` rounds, which show the share."""
+recording, `FALSE_ALARM` applies, because each round repeats the accident of the first one. If the share is unknown
+(`Noise.within` is 0), because neither tonight nor the recording has enough rounds, `SUITE_FALSE_ALARM` applies: no cell
+is red before `MIN_ROUNDS` rounds, which show the share."""
 
 _NORMAL = NormalDist()
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
