@@ -9,8 +9,8 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_ddperf.core.budgets import BudgetCheck  # noqa: TC001 - the same
-from pytest_ddperf.core.telemetry import Telemetry  # noqa: TC001 - msgspec reads the annotations
+from pytest_ddperf.core.budgets import BudgetCheck  # noqa: TC001 - msgspec reads the annotations
+from pytest_ddperf.core.telemetry import Telemetry  # noqa: TC001 - the same
 from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:

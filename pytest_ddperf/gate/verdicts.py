@@ -101,7 +101,9 @@ widen it, leave a quarter of that chance (`tests/perf/gate_power.py --tables hos
 _REDRAWN = 0.35
 """Share of the noise that each round redraws from which `SUITE_FALSE_ALARM` applies to recorded runs: that of a host
 whose recording is as noisy as its runs, half of whose bias lasts. Where nothing is redrawn, as beside a noisy
-recording, `FALSE_ALARM` applies, because each round repeats the accident of the first one."""
+recording, `FALSE_ALARM` applies, because each round repeats the accident of the first one. If the share is unknown
+(`Noise.within` is 0), because neither tonight nor the recording has enough rounds, `SUITE_FALSE_ALARM` applies: no cell
+is red before `MIN_ROUNDS` rounds, which show the share."""
 
 _NORMAL = NormalDist()
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
@@ -148,7 +150,6 @@ class Verdict:
         baseline_ms: milliseconds per image of the baseline, None without one.
         change: now / baseline - 1 without the shift removed, None without a baseline.
         limit: the change beyond which the cell is regressed, given its number of rounds.
-        rounds_used: how many rounds were judged.
         reason: the verdict in words.
         suite_shift: how much slower the other cells with the same kind of baseline are than their baselines; None if
             unknown.
@@ -165,7 +166,6 @@ class Verdict:
     baseline_ms: float | None
     change: float | None
     limit: float
-    rounds_used: int
     reason: str
     suite_shift: float | None = None
     resolution: float | None = None
@@ -267,7 +267,7 @@ def _limit(tolerance: float) -> float:
 
 def _new(prepared: Prepared, tolerance: float) -> Verdict:
     now_ms = _exp(level(prepared.values, math.inf))
-    return Verdict("new", now_ms, None, None, tolerance, len(prepared.values), "nothing to compare with")
+    return Verdict("new", now_ms, None, None, tolerance, "nothing to compare with")
 
 
 def _values(cell: Cell) -> list[float]:
@@ -334,7 +334,7 @@ class _Gate:
         shift = None if suite.is_small else _relative(noise.shift)
         relative, beyond = _relative(change), _relative(limit)
         why = _in_words(
-            outcome, kind, relative, beyond, rounds=rounds, is_shifted=is_shifted, tolerance=_relative(self.limit)
+            outcome, kind, relative, beyond, subject=subject, is_shifted=is_shifted, tolerance=_relative(self.limit)
         )
         return Verdict(
             outcome=outcome,
@@ -342,7 +342,6 @@ class _Gate:
             baseline_ms=_exp(centre),
             change=relative,
             limit=beyond,
-            rounds_used=rounds + subject.stalled,
             reason=why + ("" if resolution is None else f" (resolution {resolution:.1%})"),
             suite_shift=shift,
             resolution=resolution,
@@ -386,7 +385,7 @@ def _shared(change: float, shift: float) -> float:
 
 
 def _in_words(
-    outcome: str, kind: str, change: float, limit: float, *, rounds: int, is_shifted: bool, tolerance: float
+    outcome: str, kind: str, change: float, limit: float, *, subject: Subject, is_shifted: bool, tolerance: float
 ) -> str:
     """Describe a verdict in words.
 
@@ -395,7 +394,7 @@ def _in_words(
         kind: published, recorded or history.
         change: relative change from the baseline.
         limit: relative change beyond which the cell is regressed.
-        rounds: number of rounds judged.
+        subject: the rounds that were judged.
         is_shifted: whether the platform shifted as a whole.
         tolerance: relative.
     """
@@ -414,7 +413,11 @@ def _in_words(
         why = f", beyond the tolerance but too noisy to rule out chance, limit {beyond}"
     else:
         why = ", within the tolerance"
-    return f"{format_change(change, tolerance, -tolerance, limit)} after {rounds} round{'s' * (rounds > 1)}{why}"
+    rounds = len(subject.values)
+    judged = f"after {rounds} round{'s' * (rounds > 1)}"
+    if subject.stalled:
+        judged += ", without the first one, in which the whole suite stalled"
+    return f"{format_change(change, tolerance, -tolerance, limit)} {judged}{why}"
 
 
 def _exp(logarithm: float) -> float:

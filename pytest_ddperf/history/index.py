@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 
 FILE = "ddperf-index.sqlite"
-VERSION: Final = 5
-"""SQLite's `user_version` of an index with this table; an index of another version is rebuilt."""
+VERSION: Final = 6
+"""SQLite's `user_version` of an index; one of another version is rebuilt. Raise it if the table or its content changes,
+as the files that are indexed already are not read again."""
 
 SCHEMA: Final = """CREATE TABLE run (name BLOB PRIMARY KEY, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
     summary BLOB NOT NULL, nights BLOB NOT NULL)"""

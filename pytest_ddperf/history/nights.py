@@ -179,8 +179,8 @@ class Nights:
         """Find the two nights between which a cell that is regressed tonight became slower.
 
         All nights count on which it was measured under the conditions of tonight and judged, also regressed ones, each
-        without the common shift of its night, unless the cell is regressed because the platform shifted, or the gate
-        knows no shift because there are few cells.
+        without the common shift of its night, unless the cell is regressed because the platform shifted, or the shift
+        of tonight is unknown: there are few cells, or few that were measured before under the same conditions.
 
         Args:
             key: the cell.
@@ -198,10 +198,11 @@ class Nights:
         values = [*(value for _, (value, _) in nights), now]
         if not verdict.platform_shifted and verdict.suite_shift is not None:
             kind = key.scenario[:1]
-            shifts = self._suite_shifts[kind]
             own = {(each, under): value for each, (under, value) in tonight.cells.items() if each.scenario[:1] == kind}
             shift = self._suite_shift(own)
-            values = [value - shifts[night] for value, (night, _) in zip(values, nights, strict=False)] + [now - shift]
+            if shift is not None:
+                shifts = self._suite_shifts[kind]
+                values = [value - (shifts[night] or 0.0) for night, (value, _) in nights] + [now - shift]
         change, resolution = math.log1p(verdict.change), math.log1p(verdict.resolution or verdict.change)
         red = [outcome is Outcome.REGRESSED for _, (_, outcome) in nights]
         first = find_step(values, change, resolution, math.log1p(tolerance), red)
@@ -229,7 +230,7 @@ class Nights:
         return levels
 
     @cached_property
-    def _suite_shifts(self) -> dict[str, list[float]]:
+    def _suite_shifts(self) -> dict[str, list[float | None]]:
         """The common shift of each night, by kind of load; cells of another kind are not compared, as in the gate."""
         by_kind: dict[str, list[dict[tuple[CellKey, Conditions], float]]] = {}
         for cell, nights in self._measured.items():
@@ -238,10 +239,10 @@ class Nights:
                 by_night[night][cell] = value
         return {kind: [self._suite_shift(values) for values in by_night] for kind, by_night in by_kind.items()}
 
-    def _suite_shift(self, values: Mapping[tuple[CellKey, Conditions], float]) -> float:
-        """Return the gate's centre of the cells that did not regress, from their levels; 0 for fewer than 8 cells."""
+    def _suite_shift(self, values: Mapping[tuple[CellKey, Conditions], float]) -> float | None:
+        """Return the gate's centre of the cells that did not regress, from their levels; None for fewer than 8."""
         off = [value - self._levels[cell] for cell, value in values.items() if cell in self._levels]
-        return find_bulk(off).centre if len(off) >= SUITE_FROM else 0.0
+        return find_bulk(off).centre if len(off) >= SUITE_FROM else None
 
     def _describe_since(self, slow: int | Tonight, good: int | None) -> Since:
         """Describe the first slow night and the last good one, and how the server changed between them."""

@@ -188,8 +188,6 @@ class Judge:
     def _slower_since(self, key: CellKey, verdict: verdicts.Verdict, server: ServerFacts | None) -> Since | None:
         """Return between which nights a regressed cell became slower; None without a history of it."""
         plan = self._plan
-        if plan.history is None or plan.night is None:
-            return None
         return plan.history.slower_since(key, Tonight(plan.night, self._measured, server), verdict, plan.tolerance)
 
     def _comparable(self, measurement: Measurement, choice: str) -> tuple[Baseline | None, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.gate.pairs import MAX_PAIRS
-from pytest_ddperf.history.nights import read_nights
+from pytest_ddperf.history.nights import Nights, read_nights
 from pytest_ddperf.measure.loop import Plan
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey, Night
     from pytest_ddperf.core.scenarios import Scenario
-    from pytest_ddperf.history.nights import Nights
     from pytest_ddperf.servers.services import OpenService
 
 UNKNOWN_MS = 100.0
@@ -39,9 +38,9 @@ class PlatformPlan:
     Args:
         tolerance: relative.
         baseline: the baseline with which its cells are compared.
-        nights: its history for each cell since it was recorded, used to detect slow creep; None for no history.
-        history: its whole history, which shows on which night a cell became slower; None for no history.
-        night: the run itself; None if unknown.
+        history: its whole history, which shows on which night a cell became slower; empty with a reference server.
+        night: the run itself.
+        nights: its history for each cell since it was recorded, used to detect slow creep; None if no baseline is of it.
         least_rounds: minimum rounds per cell, whatever the gate decides: recording a baseline needs more of them.
         recorded: if the run records accepted cells, the cells for which the file already has values; else None. The
             first recording of a cell is never regressed or unstable, because a published table is of another board.
@@ -58,9 +57,9 @@ class PlatformPlan:
     passes: Plan
     tolerance: float
     baseline: PlatformBaseline
+    history: Nights
+    night: Night
     nights: Nights | None = None
-    history: Nights | None = None
-    night: Night | None = None
     least_rounds: int = 1
     recorded: Collection[CellKey] | None = None
     tune: bool = False
@@ -163,12 +162,12 @@ class PlatformPlan:
         return key.batch_size * (UNKNOWN_MS if found is None else found.value_ms)
 
 
-def create_plans(settings: Settings, night: Night | None = None) -> tuple[dict[str, PlatformPlan], list[str]]:
+def create_plans(settings: Settings, night: Night) -> tuple[dict[str, PlatformPlan], list[str]]:
     """Create the plan of each measured platform.
 
     Args:
         settings: the settings of the run.
-        night: the run; None if unknown.
+        night: the run.
 
     Returns:
         The plans by platform, and a warning for each file of the history that was skipped.
@@ -183,9 +182,10 @@ def create_plans(settings: Settings, night: Night | None = None) -> tuple[dict[s
     plans: dict[str, PlatformPlan] = {}
     problems: dict[str, None] = {}
     for platform in settings.platforms:
-        history = read_nights(settings.storage_dir, platform)
+        reference = settings.reference(platform)
+        history = read_nights(settings.storage_dir, platform) if reference is None else Nights(platform)
         nights = history if kind in ("auto", "history") else None
-        problems |= dict.fromkeys(() if nights is None else nights.skipped)
+        problems |= dict.fromkeys(history.skipped)
         plans[platform] = PlatformPlan(
             platform=settings.catalog.platform(platform),
             server=settings.server_options(platform),
@@ -197,14 +197,14 @@ def create_plans(settings: Settings, night: Night | None = None) -> tuple[dict[s
             ),
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, kind, nights, settings.folder_of("baseline")),
-            nights=None if nights is None else nights.after(store.recorded_since(platform)),
             history=history,
             night=night,
+            nights=None if nights is None else nights.after(store.recorded_since(platform)),
             tune=bool(settings.value("tune")),
             least_rounds=1 if mode is None else RECORDED_ROUNDS,
             recorded=store.recorded_cells(platform) if mode == "accepted" else None,
             load_requests=settings.value("load-requests", platform),
-            against=None if (reference := settings.reference(platform)) is None else reference.server_options(platform),
+            against=None if reference is None else reference.server_options(platform),
             is_self=settings.is_own_reference(platform),
             max_pairs=settings.value("max-pairs"),
             seed=seed,

@@ -126,8 +126,14 @@ class Combination:
         return np.exp(logs).tolist()  # type: ignore[no-any-return]
 
 
-def measure(baselines: Sequence[object], rounds: Sequence[list[list[float]]], tolerance: float) -> list[Verdict]:
-    """Judge a run: after its first round, then again with one round more for each cell that asks for it."""
+def measure(
+    baselines: Sequence[object], rounds: Sequence[list[list[float]]], tolerance: float
+) -> tuple[list[Verdict], list[int]]:
+    """Judge a run: after its first round, then again with one round more for each cell that asks for it.
+
+    Returns:
+        The verdicts, and how many rounds of each cell were measured.
+    """
     again = range(len(rounds))
     cells = [
         Cell(every[:1], baseline)  # type: ignore[arg-type]
@@ -139,7 +145,7 @@ def measure(baselines: Sequence[object], rounds: Sequence[list[list[float]]], to
         verdicts |= zip(again, judge_some(prepared, again, tolerance), strict=True)
         again = [place for place in again if verdicts[place].outcome == "remeasure"]  # type: ignore[assignment]
         if not again:
-            return [verdicts[place] for place in range(len(cells))]
+            return [verdicts[place] for place in range(len(cells))], [len(one.values) for one in prepared]
         for place in again:
             prepared[place] = prepare(replace(cells[place], rounds=rounds[place][:count]))
     raise AssertionError("a cell asks for more than six rounds")
@@ -178,7 +184,7 @@ def score(combination: Combination, runs: int, tries: int, seed: int = SEED) -> 
         baselines = combination.draw_baselines(random)
         slow = random.choice(combination.cells, combination.slow, replace=False).tolist() if combination.slow else []
         slower = dict.fromkeys(slow, combination.slower)
-        verdicts = measure(baselines, combination.draw_run(random, slower), tolerance)
+        verdicts, rounds = measure(baselines, combination.draw_run(random, slower), tolerance)
         red = {index for index, verdict in enumerate(verdicts) if verdict.outcome == "regressed"} - slower.keys()
         shifted = any(verdict.platform_shifted for verdict in verdicts)
         total.runs += 1
@@ -187,13 +193,13 @@ def score(combination: Combination, runs: int, tries: int, seed: int = SEED) -> 
             red = {index for index in red if combination.cells > 1 and not verdicts[index].platform_shifted}
         total.red += bool(red or (shifted and not combination.clock))
         total.unlike += sum(contradicts(verdict, tolerance) for verdict in verdicts)
-        total.passes += PASSES * sum(verdict.rounds_used for verdict in verdicts)
+        total.passes += PASSES * sum(rounds)
         if number < tries and not slow and not combination.clock:
             cell = int(random.integers(combination.cells))
             resolution = verdicts[cell].resolution
             if resolution is None:  # nothing shows the noise yet, so none is stated
                 continue
-            again = measure(baselines, combination.draw_run(random, {cell: 1 + resolution}), tolerance)
+            again, _ = measure(baselines, combination.draw_run(random, {cell: 1 + resolution}), tolerance)
             total.tried += 1
             total.found += again[cell].outcome == "regressed"
             total.resolutions.append(resolution)

@@ -28,10 +28,10 @@ import numpy as np
 from gate_noise import CELLS, PASSES, QUIET, SCENARIOS, VIRTUAL, Array, Host, Noise
 from gate_pairs import lines
 from gate_rules import RULES
+from gate_steps import locate_step
 
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
 from pytest_ddperf.gate.statistics import midmean, round_statistic
-from pytest_ddperf.gate.steps import find_step
 from pytest_ddperf.gate.verdicts import Cell, Verdict, judge, judge_creep
 
 if TYPE_CHECKING:
@@ -91,11 +91,6 @@ class Baselines:
             self.nights = [self.host.night(1)[:, 0].tolist() for _ in self.nights]
 
 
-def one_night(baselines: list[Published], rounds: list[list[list[float]]], tolerance: float) -> list[Verdict]:
-    """A whole night: judged after the first round, then again with one round more for every cell that asks."""
-    return gate_hosts.measure(baselines, rounds, tolerance)
-
-
 @dataclass(slots=True)
 class Tally:
     """What came of many nights."""
@@ -113,7 +108,7 @@ class Tally:
     resolution: float = 0.0
     outcomes: dict[str, int] = field(default_factory=dict)
 
-    def add(self, verdicts: list[Verdict], slow: set[int]) -> None:
+    def add(self, verdicts: list[Verdict], rounds: list[int], slow: set[int]) -> None:
         self.nights += 1
         red = {index for index, verdict in enumerate(verdicts) if verdict.outcome == "regressed"}
         self.red_nights += bool(red - slow)
@@ -125,9 +120,9 @@ class Tally:
             self.resolution += verdict.resolution or 0.0
             self.outcomes[verdict.outcome] = self.outcomes.get(verdict.outcome, 0) + 1
             if index in slow:
-                self.passes_slower += PASSES * verdict.rounds_used
+                self.passes_slower += PASSES * rounds[index]
             else:
-                self.passes_unchanged += PASSES * verdict.rounds_used
+                self.passes_unchanged += PASSES * rounds[index]
                 self.unchanged += 1
 
     def row(self, table: str, name: str, slower: float) -> Row:
@@ -177,13 +172,13 @@ def simulate(
         changed = rounds.copy()
         changed[list(slow)] *= 1 + slower
         before = baselines.cells()
-        verdicts = one_night(before, changed.tolist(), tolerance)
+        verdicts, taken = gate_hosts.measure(before, changed.tolist(), tolerance)
         if creeping:
             verdicts = [
                 replace(verdict, outcome="regressed") if alarm else verdict
                 for verdict, alarm in zip(verdicts, crept(before, rounds[:, 0].tolist(), tolerance), strict=True)
             ]
-        tally.add(verdicts, slow)
+        tally.add(verdicts, taken, slow)
         baselines.advance(rounds if night % 100 else None)
     return tally
 
@@ -296,11 +291,11 @@ def table_steps(nights: int) -> None:
             for place in locate_steps(Host(noise, 1000 + seed), slow, tolerance)
         ]
         red = [place for place in places if place is not None]
-        right, close = sum(place == 0 for place in red), sum(abs(place) <= 1 for place in red)
-        say(
-            f"{name:8} slow on {slow:2} nights: {len(red) / len(places):6.1%} of {len(places)} cells red; of these "
-            f"{right / len(red):6.1%} on the right night, {close / len(red):6.1%} within one"
-        )
+        line = f"{name:8} slow on {slow:2} nights: {len(red) / len(places):6.1%} of {len(places)} cells red"
+        if red:
+            right, close = sum(place == 0 for place in red), sum(abs(place) <= 1 for place in red)
+            line += f"; of these {right / len(red):6.1%} on the right night, {close / len(red):6.1%} within one"
+        say(line)
 
 
 def locate_steps(host: Host, slow: int, tolerance: float) -> list[int | None]:
@@ -308,26 +303,21 @@ def locate_steps(host: Host, slow: int, tolerance: float) -> list[int | None]:
     nights = [host.night(1) for _ in range(NIGHTS_OF_HISTORY)]
     later = [host.night() for _ in range(slow)]
     baselines: list[Published] = np.stack([night[:, 0] for night in nights], axis=1).tolist()
-    resolutions = [one.resolution or 0.0 for one in one_night(baselines, later[-1].tolist(), tolerance)]
+    resolutions = [one.resolution or 0.0 for one in gate_hosts.measure(baselines, later[-1].tolist(), tolerance)[0]]
     chosen = range(0, host.cells, host.cells // FEW)
     for cell in chosen:
         for night in later:
             night[cell] *= 1 + 2 * resolutions[cell]
-    verdicts = one_night(baselines, later[-1].tolist(), tolerance)
-    later[-1] = later[-1][:, : max(one.rounds_used for one in verdicts)]
-    values = np.array([[midmean(map(round_statistic, cell)) for cell in night.tolist()] for night in nights + later])
+    verdicts, rounds = zip(*(gate_hosts.measure(baselines, night.tolist(), tolerance) for night in later), strict=True)
+    counts = [*repeat([1] * host.cells, len(nights)), *rounds]
+    values = np.array(
+        [
+            [midmean(map(round_statistic, cell[:count])) for cell, count in zip(night.tolist(), taken, strict=True)]
+            for night, taken in zip(nights + later, counts, strict=True)
+        ]
+    )
     values -= np.median(values - np.median(values, axis=0), axis=1, keepdims=True)
-    red = [False] * len(nights) + [True] * (slow - 1)
-    places: list[int | None] = []
-    for cell in chosen:
-        verdict = verdicts[cell]
-        if verdict.outcome != "regressed":
-            places.append(None)
-            continue
-        change, resolution = math.log1p(verdict.change or 0.0), math.log1p(verdict.resolution or 0.0)
-        first = find_step(values[:, cell].tolist(), change, resolution, math.log1p(tolerance), red)
-        places.append(first - len(nights))
-    return places
+    return [locate_step(values[:, cell].tolist(), [night[cell] for night in verdicts], tolerance) for cell in chosen]
 
 
 def table_speed(_: int) -> None:

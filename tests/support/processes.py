@@ -7,9 +7,9 @@ import time
 import psutil
 
 
-def is_gone(pid: int, within_s: float = 10.0) -> bool:
-    """Whether a process ends in time. A zombie counts as gone."""
-    deadline = time.monotonic() + within_s
+def is_gone(pid: int) -> bool:
+    """Whether a process ends within 10 seconds. A zombie counts as gone."""
+    deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 from misbehaviour import COLD_START_TIMEOUT_S, MISBEHAVIOURS, REQUEST_TIMEOUT_S, MisbehavingServer
+from plans import make_plan
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
@@ -22,7 +23,6 @@ from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.run_file import read_run
 from pytest_ddperf.history.writer import HistoryWriter, create_header
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.runner.plan import PlatformPlan
 from pytest_ddperf.runner.runner import Runner
 from pytest_ddperf.servers.generated_images import ensure_bench_images
 
@@ -177,7 +177,7 @@ class Soak:
             recovery_timeout_s=RECOVERY_S,
         )
         platform = Platform("soak", "Soak", parameters=ServiceParameters(mllib="onnxruntime"))
-        plan = PlatformPlan(platform, options, Plan(1, PASSES), 0.1, PlatformBaseline("soak", ({},)))
+        plan = make_plan(platform, options, Plan(1, PASSES), 0.1, PlatformBaseline("soak", ({},)))
         runner = Runner({"soak": plan}, build_bare_catalog().networks, lambda _: None)
         header = create_header("soak", ("soak",), accepted=False, facts={})
         kept = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from messages import assert_names
+from plans import make_plan
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply
 from turned_clock import TurnedClock
@@ -41,7 +42,7 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.runner.judge import build_gate_cell, describe_differences
-from pytest_ddperf.runner.plan import UNKNOWN_MS, PlatformPlan
+from pytest_ddperf.runner.plan import UNKNOWN_MS
 from pytest_ddperf.runner.runner import Runner
 from pytest_ddperf.servers.lock import ServerLock
 
@@ -101,7 +102,7 @@ def runner_for(
         recovery_timeout_s=recovery_timeout_s,
     )
     passes = Plan(1, 5, timer=timer)
-    plans = {name: PlatformPlan(replace(PLATFORM, id=name), options, passes, 0.1, baseline) for name in platforms}
+    plans = {name: make_plan(replace(PLATFORM, id=name), options, passes, 0.1, baseline) for name in platforms}
     return Runner(plans, build_bare_catalog().networks, lambda _: None, now=now, sleep=sleep)
 
 
@@ -423,7 +424,7 @@ class TestPlatformsOfOneServer:
 def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     with ScriptedDeepDetect(services=["resnet50"]) as second:
         plans = {
-            name: PlatformPlan(
+            name: make_plan(
                 replace(PLATFORM, id=name),
                 ServerOptions(one.url, data_dir="/srv", bench_files=str(tmp_path / "names.txt")),
                 Plan(1, 5),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from every_row import every_row
 from messages import assert_names
+from plans import TONIGHT
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.config.server_options import ServerOptions
+    from pytest_ddperf.runner.plan import PlatformPlan
 
 PARSE = {option.name: option.type.parse for option in OPTIONS}
 NEW, OLD = "http://new:8080", "http://old:8080"
@@ -36,6 +38,10 @@ def resolve_from(origin: Origin, folder: Path, toml: str, texts: Mapping[str, st
     return resolve_settings(given, load_catalog(folder), folder)
 
 
+def plans_of(settings: Settings) -> dict[str, PlatformPlan]:
+    return create_plans(settings, TONIGHT)[0]
+
+
 def reference(folder: Path, toml: str = "", /, **texts: str) -> ServerOptions:
     found = resolve(folder, toml, **texts).reference("tk1")
     assert found is not None
@@ -45,7 +51,7 @@ def reference(folder: Path, toml: str = "", /, **texts: str) -> ServerOptions:
 def test_without_the_option_there_is_no_reference(tmp_path: Path) -> None:
     settings = resolve(tmp_path, f'[platforms.tk1.against]\nurl = "{OLD}"\n')
     assert settings.reference("tk1") is None
-    assert create_plans(settings)[0]["tk1"].against is None
+    assert plans_of(settings)["tk1"].against is None
 
 
 def test_everything_but_the_url_is_as_for_the_server_under_test(tmp_path: Path) -> None:
@@ -123,9 +129,7 @@ def test_a_run_in_pairs_is_never_stored_as_a_baseline_wherever_that_was_asked_fo
 
 
 def test_both_servers_are_locked_in_an_order_that_does_not_depend_on_their_roles(tmp_path: Path) -> None:
-    plans = [
-        create_plans(resolve(tmp_path, url=one, against=other))[0]["tk1"] for one, other in ((NEW, OLD), (OLD, NEW))
-    ]
+    plans = [plans_of(resolve(tmp_path, url=one, against=other))["tk1"] for one, other in ((NEW, OLD), (OLD, NEW))]
     assert [plan.locks for plan in plans] == [["new:8080", "old:8080"]] * 2
 
 
@@ -143,7 +147,7 @@ def test_both_servers_are_locked_in_an_order_that_does_not_depend_on_their_roles
 def test_what_both_sides_share(
     url: str, against: str, is_one_server: bool, shares_memory: bool, tmp_path: Path
 ) -> None:
-    plan = create_plans(resolve(tmp_path, platform="local", url=url, against=against))[0]["local"]
+    plan = plans_of(resolve(tmp_path, platform="local", url=url, against=against))["local"]
     assert (plan.is_one_server, plan.shares_memory) == (is_one_server, shares_memory)
 
 
@@ -158,9 +162,9 @@ def test_platforms_that_share_a_server_in_any_role_are_measured_by_one_process(t
 
 
 def test_a_run_without_a_seed_draws_one(tmp_path: Path) -> None:
-    seeds = {create_plans(resolve(tmp_path, against=OLD))[0]["tk1"].seed for _ in range(3)}
+    seeds = {plans_of(resolve(tmp_path, against=OLD))["tk1"].seed for _ in range(3)}
     assert len(seeds) == 3
-    assert create_plans(resolve(tmp_path, **{"against": OLD, "pair-seed": "5"}))[0]["tk1"].seed == 5
+    assert plans_of(resolve(tmp_path, **{"against": OLD, "pair-seed": "5"}))["tk1"].seed == 5
 
 
 def test_a_platform_needs_a_table_only_if_its_own_reference_is_in_it(tmp_path: Path) -> None:

@@ -128,7 +128,6 @@ def test_scaling_all_times_and_baselines_alike_changes_nothing(cells: list[Cell]
 def test_every_cell_gets_one_of_the_five_outcomes_and_finite_numbers(cells: list[Cell]) -> None:
     for verdict, cell in zip(judge(cells, 0.05), cells, strict=True):
         assert verdict.outcome in GREENNESS
-        assert verdict.rounds_used == len(cell.rounds)
         assert all(math.isfinite(number or 0.0) for number in (verdict.now_ms, verdict.change, verdict.limit))
         if verdict.outcome == "remeasure":
-            assert verdict.rounds_used < MAX_ROUNDS
+            assert len(cell.rounds) < MAX_ROUNDS

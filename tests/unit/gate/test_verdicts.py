@@ -71,7 +71,22 @@ def test_a_cell_slow_in_every_round_is_red(kind: str) -> None:
 
     assert verdict.outcome == "regressed"
     assert verdict.change == pytest.approx(0.15, abs=0.03)
-    assert verdict.rounds_used == 6
+    assert "after 6 rounds" in verdict.reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stalled", [True, False])
+def test_the_reason_says_if_the_first_round_is_left_out_because_the_suite_stalled(kind: str, stalled: bool) -> None:
+    board = Board()
+    first_ms = 15.0 if stalled else 10.0
+    others = [Cell([board.passes(first_ms), board.passes()], board.baseline(kind)) for _ in range(39)]
+    slow = Cell([board.passes(first_ms * 1.15), *board.rounds(5, 11.5)], board.baseline(kind))
+
+    verdict = judge([slow, *others], 0.05)[0]
+
+    assert verdict.outcome == "regressed"
+    assert f"after {5 if stalled else 6} rounds" in verdict.reason
+    assert ("without the first one, in which the whole suite stalled" in verdict.reason) is stalled
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -434,6 +434,17 @@ def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
     assert values(tmp_path) == [100.0]
 
 
+def test_an_index_with_commits_that_are_not_versioned_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = night(tmp_path, 0)
+    HistoryIndex(tmp_path).close()
+    assert read_by(tmp_path, monkeypatch) == []
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute("PRAGMA user_version = 5")  # of the version that stored "unversioned" as a commit
+    assert read_by(tmp_path, monkeypatch) == [path.name]
+
+
 def test_a_deleted_index_is_made_anew(tmp_path: Path) -> None:
     night(tmp_path, 0)
     HistoryIndex(tmp_path).close()

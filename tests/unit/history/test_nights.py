@@ -488,16 +488,17 @@ def since(
     baseline_ms: float = 5.0,
     conditions: Conditions = CONDITIONS,
     others: float | None = None,
+    others_conditions: Conditions = CONDITIONS,
     platform_shifted: bool = False,
     server: ServerFacts | None = None,
 ) -> Since | None:
     """Since when a cell is slower that takes `ms` tonight; `others` is tonight's factor of a suite's other cells."""
     cells = {KEY: (conditions, math.log(ms))}
     if others is not None:
-        cells |= {key: (CONDITIONS, math.log(size * others)) for size, key in enumerate(SUITE, 5)}
+        cells |= {key: (others_conditions, math.log(size * others)) for size, key in enumerate(SUITE, 5)}
     change = ms / baseline_ms / (1.0 if others is None or platform_shifted else others) - 1
     shift = None if others is None else others - 1
-    verdict = Verdict("regressed", ms, baseline_ms, change, 0.05, 3, "", shift, 0.05, platform_shifted=platform_shifted)
+    verdict = Verdict("regressed", ms, baseline_ms, change, 0.05, "", shift, 0.05, platform_shifted=platform_shifted)
     tonight = Tonight(Night(moment(night), f"c{night}"), cells, server)
     return of(folder).slower_since(KEY, tonight, verdict, 0.05)
 
@@ -568,6 +569,15 @@ def test_a_night_on_which_the_platform_was_slower_is_no_step_of_a_cell(tmp_path:
         outcome = RED if night >= 9 else Outcome.OK
         write_night(tmp_path, night, [cell(KEY, [ms] * 5, outcome=outcome), *suite(night, factor)], commit=f"c{night}")
     assert commits(since(tmp_path, 6.0 * tonight, 12, others=tonight)) == ("c8", "c9")
+
+
+def test_no_shift_is_removed_from_the_nights_if_that_of_tonight_is_unknown(tmp_path: Path) -> None:
+    for night in range(12):
+        factor = 1.2 if night >= 9 else 1.0
+        cells = [cell(KEY, [5.0 * factor] * 5), *suite(night, factor)]
+        write_night(tmp_path, night, cells, commit=f"c{night}")
+    changed = replace(CONDITIONS, backend="torch")
+    assert commits(since(tmp_path, 6.0, 12, others=1.0, others_conditions=changed)) == ("c8", "c9")
 
 
 def test_a_cell_is_no_shift_of_the_platform_although_half_of_the_others_became_slower_too(tmp_path: Path) -> None:
@@ -658,6 +668,6 @@ def test_a_night_whose_file_is_gone_has_what_the_index_knows(tmp_path: Path) -> 
     nights = of(tmp_path)
     for path in tmp_path.glob("*.jsonl"):
         path.unlink()
-    verdict = Verdict("regressed", 6.0, 5.0, 0.2, 0.05, 3, "", None, 0.05)
+    verdict = Verdict("regressed", 6.0, 5.0, 0.2, 0.05, "", None, 0.05)
     tonight = Tonight(Night(moment(2), "c2"), {KEY: (CONDITIONS, math.log(6.0))})
     assert nights.slower_since(KEY, tonight, verdict, 0.05) == Since(tonight.night, Night(moment(1), "c1"))

@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from functools import cache
 
+from plans import make_plan
+
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.server_options import ServerOptions
@@ -28,7 +30,6 @@ from pytest_ddperf.report import csv_json, junit
 from pytest_ddperf.report.phrases import format_decision
 from pytest_ddperf.report.terminal import describe_regression, format_platform_table, format_verdict
 from pytest_ddperf.runner.judge import Judge
-from pytest_ddperf.runner.plan import PlatformPlan
 
 TK1 = load_catalog().platform("tk1")
 CONDITIONS = Conditions(Clock.PREDICT, TK1.parameters.mllib, gpu=TK1.parameters.gpu)
@@ -60,7 +61,7 @@ def noisy_runs() -> list[CellRecord]:
         keys = KEYS[: chance.choice([1, 1, 2, 2, 9])]
         baselines = {key: draw_baseline(chance, noise) for key in keys}
         judge = Judge(
-            PlatformPlan(TK1, ServerOptions("http://h:1"), Plan(), tolerance, PlatformBaseline("tk1", (baselines,)))
+            make_plan(TK1, ServerOptions("http://h:1"), Plan(), tolerance, PlatformBaseline("tk1", (baselines,)))
         )
         factor = chance.choice([1.0, 1.0, 1 + tolerance, 1.4, 0.7])
         rounds: dict[CellKey, list[Round]] = {key: [] for key in keys}

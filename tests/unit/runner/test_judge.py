@@ -10,6 +10,7 @@ import nightly
 import pytest
 from load_made import loaded
 from messages import assert_names
+from plans import make_plan
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
@@ -74,7 +75,8 @@ def recorded(ms: float = 50.0, conditions: Conditions = NOW) -> Baseline:
 def judge_of(*cells: CellKey, baseline: Baseline | Unavailable | None = None, least_rounds: int = 1) -> Judge:
     """A judge whose baseline holds the same for each cell (default: one cell)."""
     entries = {} if baseline is None else dict.fromkeys(cells or (key(),), baseline)
-    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, PlatformBaseline("tk1", (entries,)), least_rounds=least_rounds))
+    plan = make_plan(TK1, SERVER, Plan(), 0.1, PlatformBaseline("tk1", (entries,)))
+    return Judge(replace(plan, least_rounds=least_rounds))
 
 
 def verdict(judge: Judge, measured: Measurement) -> CellRecord:
@@ -303,7 +305,7 @@ def test_a_server_that_did_not_keep_up_is_noted() -> None:
 
 def recording_judge(baseline: Baseline | None, *, held: tuple[CellKey, ...] = ()) -> Judge:
     entries = {} if baseline is None else {key(): baseline}
-    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, PlatformBaseline("tk1", (entries,)), recorded=held))
+    return Judge(replace(make_plan(TK1, SERVER, Plan(), 0.1, PlatformBaseline("tk1", (entries,))), recorded=held))
 
 
 TABLE = Baseline("report", 50.0, "tk1.csv, line 5")
@@ -357,7 +359,7 @@ def test_only_a_table_of_tensorrt_has_an_engine(table: str, is_noted: bool) -> N
 )
 def test_the_index_of_a_gpu_is_noted_where_the_service_runs_on_a_cpu(conditions: Conditions, is_noted: bool) -> None:
     server = replace(SERVER, parameters=ServiceParameters(gpu=True, gpuid=1))
-    remarks = PlatformPlan(TK1, server, Plan(), 0.1, PlatformBaseline("tk1", ({},))).remarks("googlenet", conditions)
+    remarks = make_plan(TK1, server, Plan(), 0.1, PlatformBaseline("tk1", ({},))).remarks("googlenet", conditions)
     assert any("gpuid = 1" in one for one in remarks) is is_noted
 
 
@@ -407,7 +409,7 @@ def creeping(
     nights = read_nights(folder, "tk1")
     baseline = PlatformBaseline("tk1", ({key(): recorded()},))
     tonight = Night(nightly.moment(len(values)), "fedcba9876543210")
-    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, nights, nights, tonight))
+    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, nights, tonight, nights))
 
 
 def rising(nights: int, percent: float, before: int = 20) -> list[float]:
@@ -539,7 +541,7 @@ def suite_of(folder: Path, nights: Sequence[tuple[float, float]]) -> dict[str, C
         nightly.write_night(folder, night, records, commit=f"c{night}", accepted=False)
     baseline = PlatformBaseline("tk1", ({key(model=model): recorded() for model in MODELS},))
     history, tonight = read_nights(folder, "tk1"), Night(nightly.moment(len(nights) - 1), "tonight")
-    judge = Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, history, history, tonight))
+    judge = Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, history, tonight, history))
     every, own = nights[-1]
     found: dict[str, CellRecord] = {}
     for rounds in range(1, 7):  # as in a run: the first round of all cells, then more of those that are undecided

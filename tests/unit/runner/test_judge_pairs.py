@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from plans import make_plan
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
@@ -26,7 +27,6 @@ from pytest_ddperf.core.records import (
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.report.terminal import format_verdict
 from pytest_ddperf.runner.judge import Judge
-from pytest_ddperf.runner.plan import PlatformPlan
 
 CONDITIONS = Conditions(Clock.PREDICT, "caffe")
 KEY = CellKey("tk1", "googlenet", 2)
@@ -35,10 +35,8 @@ OLD = ServerFacts("http://old:8080", "v0.27")
 
 def judge(*, max_pairs: int = 64) -> Judge:
     baseline = PlatformBaseline("tk1", ({KEY: Baseline("report", 1.0, "a table that is not consulted")},))
-    plan = PlatformPlan(
-        load_catalog().platform("tk1"), ServerOptions("http://new:1"), Plan(), 0.05, baseline, max_pairs=max_pairs
-    )
-    return Judge(plan)
+    plan = make_plan(load_catalog().platform("tk1"), ServerOptions("http://new:1"), Plan(), 0.05, baseline)
+    return Judge(replace(plan, max_pairs=max_pairs))
 
 
 def a_round(per_image_ms: float) -> Round:

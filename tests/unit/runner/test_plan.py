@@ -1,0 +1,62 @@
+"""The plans of a run's platforms: of which of them the history is read, and what it warns of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from every_row import every_row
+from nightly import cell, write_night
+from plans import TONIGHT
+
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.resolve import resolve_settings
+from pytest_ddperf.config.settings import GivenValue, Origin
+from pytest_ddperf.core.records import CellKey
+from pytest_ddperf.runner import plan as plan_module
+from pytest_ddperf.runner.plan import create_plans
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_ddperf.history.nights import Nights
+    from pytest_ddperf.runner.plan import PlatformPlan
+
+PARSE = {option.name: option.type.parse for option in OPTIONS}
+KEY = CellKey("tk1", "googlenet", 1)
+
+
+def plans_of(folder: Path, **texts: str) -> tuple[dict[str, PlatformPlan], list[str]]:
+    """The plans of two platforms whose history is in `folder`, and the warnings."""
+    texts = {"platform": "tk1,tx1", "url": "tk1=http://a:1,tx1=http://b:1", "storage": str(folder), **texts}
+    given = {name: GivenValue(PARSE[name](text), Origin.COMMAND_LINE) for name, text in texts.items()}
+    return create_plans(resolve_settings(given, load_catalog(folder), folder), TONIGHT)
+
+
+def test_the_history_of_a_platform_with_a_reference_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, read_nights = [], plan_module.read_nights
+
+    def reading(folder: Path, platform: str) -> Nights:
+        read.append(platform)
+        return read_nights(folder, platform)
+
+    monkeypatch.setattr(plan_module, "read_nights", reading)
+    plans_of(tmp_path, against="tk1=http://c:1")
+    assert read == ["tx1"]
+
+
+@every_row("kind", ["auto", "history", "recorded", "report"])
+def test_a_file_of_the_history_that_is_skipped_is_reported_whatever_the_baseline_is(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.jsonl").write_text("{}\n", encoding="utf-8")
+    (warning,) = plans_of(tmp_path, baseline=kind)[1]
+    assert "broken.jsonl" in warning
+
+
+def test_the_night_of_a_step_is_known_whatever_the_baseline_is(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, [5.0, 5.1, 5.2])])
+    plan = plans_of(tmp_path, baseline="report")[0]["tk1"]
+    assert (len(plan.history.started), plan.nights) == (1, None)
