@@ -14,7 +14,6 @@ from pytest_benchmark.utils import get_commit_info
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.core.records import CellRecord, Outcome
-from pytest_ddperf.history.run_file import describe_night
 from pytest_ddperf.plugin.given import read_given
 from pytest_ddperf.plugin.record_transport import STARTED, encode, send_to_controller
 from pytest_ddperf.plugin.run_cells import RunCells
@@ -92,8 +91,7 @@ class BenchSession:
             ConfigurationError: a baseline cannot be read.
         """
         if self._runner is None:
-            night = describe_night(self.started.isoformat(timespec="seconds"), self._commit)
-            plans, problems = create_plans(self.settings, night)
+            plans, problems = create_plans(self.settings, self.started, self._commit)
             self.warnings += [one for one in problems if one not in self.warnings]
             self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)
         return self._runner

@@ -11,10 +11,12 @@ from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.gate.pairs import MAX_PAIRS
 from pytest_ddperf.history.nights import Nights, read_nights
+from pytest_ddperf.history.run_file import describe_night
 from pytest_ddperf.measure.loop import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.config.server_options import ServerOptions
@@ -40,7 +42,7 @@ class PlatformPlan:
         baseline: the baseline with which its cells are compared.
         history: its whole history, which shows on which night a cell became slower; empty with a reference server.
         night: the run itself.
-        nights: its history for each cell since it was recorded, used to detect slow creep; None if no baseline is of it.
+        nights: its history for each cell since it was recorded, to detect slow creep; None if no baseline is of it.
         least_rounds: minimum rounds per cell, whatever the gate decides: recording a baseline needs more of them.
         recorded: if the run records accepted cells, the cells for which the file already has values; else None. The
             first recording of a cell is never regressed or unstable, because a published table is of another board.
@@ -162,12 +164,13 @@ class PlatformPlan:
         return key.batch_size * (UNKNOWN_MS if found is None else found.value_ms)
 
 
-def create_plans(settings: Settings, night: Night) -> tuple[dict[str, PlatformPlan], list[str]]:
+def create_plans(settings: Settings, started: datetime, commit: object) -> tuple[dict[str, PlatformPlan], list[str]]:
     """Create the plan of each measured platform.
 
     Args:
         settings: the settings of the run.
-        night: the run.
+        started: when the run started, UTC.
+        commit: pytest-benchmark's facts of the tested commit.
 
     Returns:
         The plans by platform, and a warning for each file of the history that was skipped.
@@ -198,7 +201,7 @@ def create_plans(settings: Settings, night: Night) -> tuple[dict[str, PlatformPl
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, kind, nights, settings.folder_of("baseline")),
             history=history,
-            night=night,
+            night=describe_night(started.isoformat(timespec="seconds"), commit),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
             tune=bool(settings.value("tune")),
             least_rounds=1 if mode is None else RECORDED_ROUNDS,

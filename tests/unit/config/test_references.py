@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from every_row import every_row
 from messages import assert_names
-from plans import TONIGHT
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
@@ -39,7 +39,7 @@ def resolve_from(origin: Origin, folder: Path, toml: str, texts: Mapping[str, st
 
 
 def plans_of(settings: Settings) -> dict[str, PlatformPlan]:
-    return create_plans(settings, TONIGHT)[0]
+    return create_plans(settings, datetime.now(UTC), None)[0]
 
 
 def reference(folder: Path, toml: str = "", /, **texts: str) -> ServerOptions:

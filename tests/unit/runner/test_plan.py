@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from every_row import every_row
 from nightly import cell, write_night
-from plans import TONIGHT
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
@@ -32,7 +32,7 @@ def plans_of(folder: Path, **texts: str) -> tuple[dict[str, PlatformPlan], list[
     """The plans of two platforms whose history is in `folder`, and the warnings."""
     texts = {"platform": "tk1,tx1", "url": "tk1=http://a:1,tx1=http://b:1", "storage": str(folder), **texts}
     given = {name: GivenValue(PARSE[name](text), Origin.COMMAND_LINE) for name, text in texts.items()}
-    return create_plans(resolve_settings(given, load_catalog(folder), folder), TONIGHT)
+    return create_plans(resolve_settings(given, load_catalog(folder), folder), datetime.now(UTC), None)
 
 
 def test_the_history_of_a_platform_with_a_reference_is_not_read(
