@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.records import Baseline, CellRecord, Clock
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
@@ -94,7 +93,7 @@ class CellRecords:
         path = self._networks[model].path
         return {} if path is None else self._digests(Path(path))
 
-    def judge(self, measurement: Measurement, nodeid: str, budget: Budget = NO_BUDGET, figures: int = 1) -> CellRecord:
+    def judge(self, measurement: Measurement, nodeid: str, budget: Budget, figures: int) -> CellRecord:
         """Judge the measurement of a cell.
 
         Args:

@@ -40,7 +40,7 @@ class PlatformPlan:
         baseline: the baseline with which its cells are compared.
         history: its whole history, which shows on which night a cell became slower; empty with a reference server.
         night: the run itself.
-        nights: its history for each cell since it was recorded, used to detect slow creep; None if no baseline is of it.
+        nights: its history for each cell since it was recorded, used to detect slow creep; None if it is no baseline.
         least_rounds: minimum rounds per cell, whatever the gate decides: recording a baseline needs more of them.
         recorded: if the run records accepted cells, the cells for which the file already has values; else None. The
             first recording of a cell is never regressed or unstable, because a published table is of another board.
