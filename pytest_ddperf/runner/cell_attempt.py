@@ -60,7 +60,7 @@ class CellAttempt:
         self._predict_first() if self._is_cold else self._batch.predict()
 
     def measure(
-        self, show: Callable[[Progress], None] | None, earlier: Measurement | None, least_requests: int = 0
+        self, show: Callable[[Progress], None] | None, earlier: Measurement | None, least_requests: int
     ) -> Measurement:
         """Measure one round.
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.records import Baseline, CellRecord
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.core.service_parameters import TORCH
@@ -83,7 +82,7 @@ class CellRecords:
         path = self._networks[model].path
         return {} if path is None else self._digests(Path(path))
 
-    def judge(self, measurement: Measurement, nodeid: str, budget: Budget = NO_BUDGET, figures: int = 1) -> CellRecord:
+    def judge(self, measurement: Measurement, nodeid: str, budget: Budget, figures: int) -> CellRecord:
         """Judge the measurement of a cell.
 
         Args:
@@ -110,8 +109,9 @@ class CellRecords:
         self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
     ) -> CellRecord:
         """Return the record of a cell that could not be measured; its earlier measurement in this run is kept."""
-        # failing under a requested load is a result even without a baseline
-        expected = bool(key.scenario) or isinstance(self._plan.baseline.lookup(key), Baseline)
+        found = self._plan.baseline.lookup(key)
+        # under a requested load, and where a reference server runs the same, a failure is a result without a baseline
+        expected = bool(key.scenario) or isinstance(found, Baseline) or (self._plan.against is not None and not found)
         outcome, what = classify_failure(error, expected=expected)
         load = f" with {describe_scenario(key.scenario)}" if key.scenario else ""
         return CellRecord(

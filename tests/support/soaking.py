@@ -15,6 +15,7 @@ from plans import make_plan
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
+from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
@@ -212,7 +213,7 @@ class Soak:
             self._server.arm(name, self._random.randint(MISBEHAVIOURS[name].least, PASSES + 1))
         began_s, run = self._now(), runner.platforms[key.platform]
         try:
-            record = run.records.judge(runner.open(key.platform).measure(key), str(key))
+            record = run.records.judge(runner.open(key.platform).measure(key), str(key), NO_BUDGET, 1)
         except DdperfError as error:
             record = run.records.record_failure(key, str(key), error)
         self.result.longest_s = max(self.result.longest_s, self._now() - began_s)

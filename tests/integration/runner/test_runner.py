@@ -13,11 +13,13 @@ from turned_clock import TurnedClock
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
+from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
+    CellRecord,
     Clock,
     Conditions,
     Measurement,
@@ -41,6 +43,7 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
 )
 from pytest_ddperf.measure.loop import Plan
+from pytest_ddperf.runner.cell_records import CellRecords
 from pytest_ddperf.runner.judge import build_gate_cell, describe_differences
 from pytest_ddperf.runner.plan import UNKNOWN_MS
 from pytest_ddperf.runner.runner import Runner
@@ -461,11 +464,16 @@ def test_too_few_images_are_reported(server: ScriptedDeepDetect, tmp_path: Path)
     runner.close()
 
 
+def judge(runner: Runner, measurement: Measurement) -> CellRecord:
+    """The record of a cell without budgets."""
+    return runner.platforms["tk1"].records.judge(measurement, "x::y", NO_BUDGET, 1)
+
+
 @pytest.mark.parametrize(("ms", "outcome"), [(10.0, Outcome.OK), (13.5, Outcome.REGRESSED), (5.0, Outcome.IMPROVED)])
 def test_a_measurement_is_judged_against_its_baseline(
     server: ScriptedDeepDetect, tmp_path: Path, ms: float, outcome: Outcome
 ) -> None:
-    record = runner_for(server, tmp_path).platforms["tk1"].records.judge(measured(ms), "x::y")
+    record = judge(runner_for(server, tmp_path), measured(ms))
     assert (record.outcome, record.nodeid, record.tolerance) == (outcome, "x::y", 0.1)
     assert record.now_ms == pytest.approx(ms)
     assert record.baseline is not None
@@ -473,30 +481,24 @@ def test_a_measurement_is_judged_against_its_baseline(
 
 
 def test_a_cell_without_a_baseline_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path, PlatformBaseline("tk1")).platforms["tk1"].records.judge(measured(), "x::y")
+    record = judge(runner_for(server, tmp_path, PlatformBaseline("tk1")), measured())
     assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, None, None)
 
 
 def test_a_cell_marked_x_that_was_measured_all_the_same_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     marked = PlatformBaseline("tk1", ({KEY: Unavailable("line 3")},))
-    assert (
-        runner_for(server, tmp_path, marked).platforms["tk1"].records.judge(measured(), "x::y").outcome is Outcome.NEW
-    )
+    assert judge(runner_for(server, tmp_path, marked), measured()).outcome is Outcome.NEW
 
 
 def test_an_invalid_measurement_is_never_called_slower(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = (
-        runner_for(server, tmp_path)
-        .platforms["tk1"]
-        .records.judge(replace(measured(99.0), invalid="the host throttled"), "x::y")
-    )
+    record = judge(runner_for(server, tmp_path), replace(measured(99.0), invalid="the host throttled"))
     assert record.outcome is Outcome.INVALID
     assert record.now_ms is None
     assert record.reason == "tk1-resnet50-b2 is invalid, not slower: the host throttled."
 
 
 def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path, recorded()).platforms["tk1"].records.judge(measured(13.5), "x::y")
+    record = judge(runner_for(server, tmp_path, recorded()), measured(13.5))
     assert (record.outcome, record.notes) == (Outcome.REGRESSED, ())
 
 
@@ -514,11 +516,7 @@ def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetec
 def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
     server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
-    record = (
-        runner_for(server, tmp_path, recorded())
-        .platforms["tk1"]
-        .records.judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
-    )
+    record = judge(runner_for(server, tmp_path, recorded()), measured(conditions=replace(CONDITIONS, **changed)))
     assert (record.outcome, record.baseline) == (Outcome.NEW, None)
     assert record.notes == (f"not compared with tk1.json: {said}",)
 
@@ -534,11 +532,7 @@ def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
 def test_a_published_baseline_of_other_conditions_counts_with_a_note(
     server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
-    record = (
-        runner_for(server, tmp_path)
-        .platforms["tk1"]
-        .records.judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
-    )
+    record = judge(runner_for(server, tmp_path), measured(conditions=replace(CONDITIONS, **changed)))
     assert record.outcome is Outcome.OK
     assert record.notes == (said,)
 
@@ -591,6 +585,16 @@ def test_what_could_be_measured_once_and_cannot_now_is_no_unavailable_cell(
     assert runner.platforms["tk1"].records.record_failure(KEY, "x::y", error).outcome is with_value
     assert runner.platforms["tk1"].records.record_failure(OTHER, "x::y", error).outcome is without
     assert runner.platforms["tk1"].records.record_failure(X, "x::y", error).outcome is without
+
+
+def test_a_cell_in_pairs_without_a_baseline_that_runs_out_of_memory_is_oom(
+    server: ScriptedDeepDetect, tmp_path: Path
+) -> None:
+    plan = runner_for(server, tmp_path).platforms["tk1"].plan
+    records = CellRecords(replace(plan, against=plan.server), {}, print)
+    error = ServerOutOfMemoryError("no memory")
+    assert records.record_failure(OTHER, "x::y", error).outcome is Outcome.OOM
+    assert records.record_failure(X, "x::y", error).outcome is Outcome.UNAVAILABLE
 
 
 def test_a_server_that_died_between_two_cells_is_waited_for_and_the_cell_measured(
@@ -711,7 +715,7 @@ def notes_of(runner: Runner, *batch_sizes: int) -> list[list[str]]:
     found = []
     for size in batch_sizes:
         key = CellKey("tk1", "resnet50", size)
-        record = run.records.judge(run.measure(key, quiet), str(key))
+        record = run.records.judge(run.measure(key, quiet), str(key), NO_BUDGET, 1)
         found.append([note for note in record.notes if "fixed batch" in note])
     runner.close()
     return found

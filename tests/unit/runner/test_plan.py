@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,11 @@ from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.records import CellKey
-from pytest_ddperf.runner import plan as plan_module
 from pytest_ddperf.runner.plan import create_plans
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
-    from pytest_ddperf.history.nights import Nights
     from pytest_ddperf.runner.plan import PlatformPlan
 
 PARSE = {option.name: option.type.parse for option in OPTIONS}
@@ -35,18 +32,11 @@ def plans_of(folder: Path, **texts: str) -> tuple[dict[str, PlatformPlan], list[
     return create_plans(resolve_settings(given, load_catalog(folder), folder), datetime.now(UTC), None)
 
 
-def test_the_history_of_a_platform_with_a_reference_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read, read_nights = [], plan_module.read_nights
-
-    def reading(folder: Path, platform: str) -> Nights:
-        read.append(platform)
-        return read_nights(folder, platform)
-
-    monkeypatch.setattr(plan_module, "read_nights", reading)
-    plans_of(tmp_path, against="tk1=http://c:1")
-    assert read == ["tx1"]
+def test_the_history_of_a_platform_with_a_reference_is_not_read(tmp_path: Path) -> None:
+    cells = [cell(replace(KEY, platform=platform), [5.0, 5.1, 5.2]) for platform in ("tk1", "tx1")]
+    write_night(tmp_path, 0, cells, platforms=("tk1", "tx1"))
+    plans, _ = plans_of(tmp_path, against="tk1=http://c:1")
+    assert {name: len(plan.history.started) for name, plan in plans.items()} == {"tk1": 0, "tx1": 1}
 
 
 @every_row("kind", ["auto", "history", "recorded", "report"])
