@@ -48,7 +48,23 @@ def test_a_limit_is_decided_by_the_whole_interval(factors: tuple[float, ...], li
 
 
 def test_a_cell_that_no_further_round_can_help_may_be_over_after_fewer_rounds() -> None:
-    assert estimate_mean(rounds(1.0, 1.0), 1, last=2).judge(80.0) is Standing.OVER
+    assert estimate_mean(rounds(1.0, 1.0), 1, looks=(2,)).judge(80.0) is Standing.OVER
+
+
+@every_row("looks", [(3, 5, 8, 16), (3, 5, 8, 100), (3, 5, 8, 10_000)])
+def test_the_first_of_many_looks_has_an_interval(looks: tuple[int, ...]) -> None:
+    for factors in [(1.0, 1.001), (1.0, 1.001, 0.999)]:
+        found = estimate_mean(rounds(*factors), 52, looks)
+        assert found.low_ms is not None
+        assert found.low_ms < found.value_ms
+    found = estimate_percentile(requests(*[20] * 15), 95, 52, looks)
+    assert found.low_ms is not None
+    assert found.low_ms < found.value_ms
+
+
+def test_a_cell_may_be_over_only_at_a_look_or_after_the_last_one() -> None:
+    over = [estimate_mean(rounds(*[1.0] * count), 1, (3, 5)).judge(50.0) is Standing.OVER for count in range(1, 8)]
+    assert over == [False, False, True, False, True, True, True]
 
 
 def test_one_pass_shows_no_noise_and_decides_nothing() -> None:

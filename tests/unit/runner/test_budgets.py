@@ -172,6 +172,15 @@ def test_a_cell_measured_in_pairs_is_decided_after_its_last_pair() -> None:
     assert [one.outcome for one in found] == [Outcome.REMEASURE, Outcome.REMEASURE, Outcome.OK]
 
 
+def test_a_cell_measured_in_pairs_is_over_its_budget_only_where_pairs_are_decided() -> None:
+    reference = Against(SERVER, "googlenet", Conditions(Clock.PREDICT, "caffe"))
+    found = [
+        judged(replace(measured(*[50.0] * count), against=reference), Budget(max_ms=25), Outcome.OK, max_pairs=128)
+        for count in (3, 4, 5)
+    ]
+    assert [one.outcome for one in found] == [Outcome.REMEASURE, Outcome.REMEASURE, Outcome.OVER_BUDGET]
+
+
 def test_the_baseline_is_not_consulted() -> None:
     fast = Baseline("recorded", 1.0, "baselines/tk1.json")
     measurement = measured(50.0)
