@@ -54,6 +54,10 @@ class Budget:
         """Return a copy whose missing limits are those of another budget."""
         return Budget(**dict(other.limits()) | dict(self.limits()))
 
+    def without(self, other: Budget) -> Budget:
+        """Return a copy without the limits that another budget sets, too."""
+        return Budget(**{name: value for name, value in self.limits() if getattr(other, name) is None})
+
     @property
     def requests_needed(self) -> int:
         """Least number of requests of a round that bound its percentiles; 0 without a limit of a percentile."""

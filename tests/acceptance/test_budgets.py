@@ -187,6 +187,13 @@ def test_percentiles_that_no_cell_can_have_are_a_warning(tk1: BenchProject) -> N
     assert_names(said(result), "warning", "budgets of tk1", "not checked", "--ddperf-concurrency=N")
 
 
+def test_percentiles_that_pairs_cannot_have_are_a_warning(tk1: BenchProject) -> None:
+    budgets(tk1, '[platforms.tk1.budgets]\n"*" = { p95_ms = 100 }\n')
+    result = tk1.run(*CELL_B1, "--ddperf-against=self")
+    assert result.ret == pytest.ExitCode.OK
+    assert_names(said(result), "warning", "budgets of tk1", "not checked", "--ddperf-against")
+
+
 @every_row(
     "marker, options, facts",
     [
