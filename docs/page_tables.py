@@ -25,6 +25,7 @@ from pytest_ddperf.config.own_models import TYPES as MODEL_TYPES
 from pytest_ddperf.config.own_models import _Entry as ModelEntry
 from pytest_ddperf.config.platform_toml import TYPES as PLATFORM_TYPES
 from pytest_ddperf.config.platform_toml import PlatformEntry
+from pytest_ddperf.core.budgets import BUDGET_KEYS
 from pytest_ddperf.core.platform import OWN_KEYS, PLATFORM_KEYS
 from pytest_ddperf.core.records import FAILING, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY
@@ -59,7 +60,7 @@ MODEL_MEANINGS: Mapping[str, str] = {
 VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains; "
     "or slower night by night ([creep](red-night.md#what-to-do))",
-    Outcome.OVER_BUDGET: "certainly beyond its [budget](#budgets), however it compares with its baseline",
+    Outcome.OVER_BUDGET: "certainly beyond its [budget](#budgets), and not regressed",
     Outcome.OOM: "the server ran out of memory on a cell that has a baseline value",
     Outcome.CRASHED: "the server died during the cell or did not come back, or the worker that measured it died",
     Outcome.ERROR: "the cell could not be measured, its predictions are wrong, or something else ended its test",
@@ -138,14 +139,15 @@ def _option_of(key: str) -> Option | None:
 
 def options() -> str:
     """The options by group, and which of them ddperf.toml may hold."""
-    in_file = list(map(_option_of, PLATFORM_KEYS))
+    keys = {option.name: key for key in PLATFORM_KEYS if (option := _option_of(key)) is not None}
+    keys |= {name: "budgets" for key in BUDGET_KEYS if (name := key.replace("_", "-")) in BY_NAME}
     parts = []
     for name, group in OPTION_GROUPS.items():
         body = [
             (
                 said(option),
                 cell(option.help.replace("%%", "%")),
-                f"`{option.name.replace('-', '_')}`" if option in in_file else "",
+                f"`{keys[option.name]}`" if option.name in keys else "",
             )
             for option in group
         ]

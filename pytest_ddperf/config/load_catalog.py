@@ -94,8 +94,9 @@ def _with_knobs_of(platform: Platform, other: Platform) -> Platform:
     """Add the knobs and budgets of the platform that a board is like; the board's own section takes precedence."""
     models = {*other.knobs, *platform.knobs}
     knobs = {model: {**other.knobs.get(model, {}), **platform.knobs.get(model, {})} for model in models}
+    of_all = platform.budgets.get(EVERY_NETWORK, NO_BUDGET)
     budgets = {
-        model: platform.budgets.get(model, NO_BUDGET).or_else(other.budgets.get(model, NO_BUDGET))
+        model: platform.budgets.get(model, NO_BUDGET).or_else(other.budgets.get(model, NO_BUDGET).without(of_all))
         for model in {**other.budgets, **platform.budgets}
     }
     taken = {

@@ -159,13 +159,14 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                non_empty("history, recorded, report, a file, or auto"), "auto", "KIND|PATH"),
         Option("tolerance", "slowdown that still passes, such as 10%%; default: the platform's", TOLERANCE, None,
                "SHARE"),
-        Option("min-fps", "fail cells that are certainly below N images per second; default: budgets in ddperf.toml",
-               BUDGET, None, "N"),
-        Option("max-ms", "fail cells that certainly take more than MS milliseconds per image; default: budgets in "
-               "ddperf.toml", BUDGET, None, "MS"),
+        Option("min-fps", "fail cells that are certainly below N images per second; default: the marker's, else "
+               "budgets in ddperf.toml", BUDGET, None, "N"),
+        Option("max-ms", "fail cells that certainly take more than MS milliseconds per image; default: the "
+               "marker's, else budgets in ddperf.toml", BUDGET, None, "MS"),
         Option("require-baseline", "fail cells that have no baseline", SWITCH, False),
         Option("update-baselines", "record this run as the baseline; accepted: regressed and unstable cells keep "
-               "their old values; all: they are also recorded, and pass; default: accepted",
+               "their old values; all: they are also recorded, and pass unless over their budget; "
+               "default: accepted",
                choice("accepted", "all"), None, "accepted|all", "accepted"),
         Option("accept", "accept this run as a reference for later nights", SWITCH, False),
         Option("infra-exit-code", "exit status of a run that says nothing about speed: each failed test is a cell "

@@ -5,6 +5,7 @@ A budget needs no baseline: it states what an application requires, not what was
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -52,6 +53,10 @@ class Budget:
     def or_else(self, other: Budget) -> Budget:
         """Return a copy whose missing limits are those of another budget."""
         return Budget(**dict(other.limits()) | dict(self.limits()))
+
+    def without(self, other: Budget) -> Budget:
+        """Return a copy without the limits that another budget sets, too."""
+        return Budget(**{name: value for name, value in self.limits() if getattr(other, name) is None})
 
     @property
     def requests_needed(self) -> int:
@@ -145,7 +150,7 @@ class Standing(StrEnum):
     UNDECIDED = "undecided"
 
 
-_MOST_DIGITS = 12
+_MOST_DECIMALS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,9 @@ class BudgetCheck:
         low: lower end of its confidence interval; None if it is not known.
         high: upper end of its confidence interval; None if it is not known.
         standing: what was decided.
+
+    Raises:
+        ValueError: the key is unknown, or a figure is not finite and positive.
     """
 
     key: str
@@ -167,6 +175,15 @@ class BudgetCheck:
     low: float | None
     high: float | None
     standing: Standing
+
+    def __post_init__(self) -> None:
+        """Check key and figures here, so that a stored record with others is a broken one."""
+        if self.key not in BUDGET_KEYS:
+            raise ValueError(f"{self.key!r} is not a limit; expected {', '.join(BUDGET_KEYS)}")
+        for name in ("limit", "value", "low", "high"):
+            figure = getattr(self, name)
+            if figure is not None and not 0 < figure < math.inf:
+                raise ValueError(f"{name} of {self.key} is {figure:g}; expected a number above 0")
 
     @property
     def rule(self) -> str:
@@ -180,7 +197,7 @@ class BudgetCheck:
 
     @property
     def figure(self) -> str:
-        """The figure as text, with as many digits as tell it from the limit."""
+        """The figure as text, with as many decimals as tell it from the limit."""
         return self._format(self.value)
 
     @property
@@ -201,10 +218,10 @@ class BudgetCheck:
 
     def _format(self, value: float) -> str:
         text = format_ms(value)
-        digits = 4
-        while float(text) == self.limit != value and digits < _MOST_DIGITS:
-            text = f"{value:.{digits}g}"
-            digits += 1
+        decimals = len(text.partition(".")[2])
+        while value != self.limit and float(text) in {self.limit, 0.0} and decimals < _MOST_DECIMALS:
+            decimals += 1
+            text = f"{value:.{decimals}f}"
         return text
 
     def __str__(self) -> str:

@@ -142,7 +142,8 @@ class Conditions:
         image_route: `path` (the server reads the files) or `inline` (base64 in the request).
         preparation: non-default image preparation, in words; "" for the default.
         engine: the batch size the service was created for; None if one service is used for all batch sizes.
-        requests: requests in a pass under load, per client or, at a given rate, in total; None for plain latency.
+        requests: requests in a pass under load, per client or, at a given rate, in total; None for plain latency. More
+            requests per client for the limit of a percentile do not count, because they change no figure of the gate.
         template: name of the Torch template that created the network; "" for a network from files.
         settings: non-default settings of the service that change its speed, in words; "" for the default.
         run_as: how the request says that its images run, such as `one batch of 8`; "" if it leaves that to the server,

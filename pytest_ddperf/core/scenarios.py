@@ -73,11 +73,13 @@ class Scenario:
 
         Args:
             asked: the number set by the user; None for the default.
-            needed: least number of requests of a round; it raises the default.
+            needed: least number of requests of a round; it raises the default number per client. At a given rate it
+                does not, because the schedule and the queue of a server that does not keep up depend on the number.
             passes: number of passes in a round.
         """
-        default = REQUESTS_AT_A_RATE if self.clients is None else REQUESTS_A_CLIENT
-        return asked or max(default, -(-needed // (passes * (self.clients or 1))))
+        if self.clients is None:
+            return asked or REQUESTS_AT_A_RATE
+        return asked or max(REQUESTS_A_CLIENT, -(-needed // (passes * self.clients)))
 
 
 def format_rate(rate: float) -> str:

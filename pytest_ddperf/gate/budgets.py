@@ -25,6 +25,7 @@ differ between passes, or between rounds, than those of independent requests wou
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING, Final
@@ -43,6 +44,9 @@ FALSE_ALARM: Final = 0.01
 
 DOUBT: Final = 0.05
 """Chance that a cell at its limit is called within its budget, at each look."""
+
+LOOKS: Final = tuple(range(MIN_ROUNDS, MAX_ROUNDS + 1))
+"""Rounds after which a cell may be over its budget; in pairs they are `pairs.list_looks`."""
 
 LASTING: Final = 0.01
 """Relative standard deviation of the luck that all rounds of a run share; nothing in the run shows it."""
@@ -69,32 +73,30 @@ class Estimate:
         value_ms: the mean or percentile.
         low_ms: lower end; None if nothing shows the noise yet.
         high_ms: upper end; None if nothing shows the noise yet.
-        rounds: number of rounds.
-        is_last: whether no further round follows.
+        is_look: whether the time may be found to be beyond a limit after so many rounds.
     """
 
     value_ms: float
     low_ms: float | None
     high_ms: float | None
-    rounds: int
-    is_last: bool
+    is_look: bool
 
     def judge(self, limit_ms: float) -> Standing:
         """Judge the time by a limit, milliseconds."""
         if self.low_ms is None or self.high_ms is None:
             return Standing.UNDECIDED
-        if self.low_ms > limit_ms and (self.rounds >= MIN_ROUNDS or self.is_last):
+        if self.low_ms > limit_ms and self.is_look:
             return Standing.OVER
         return Standing.WITHIN if self.high_ms <= limit_ms else Standing.UNDECIDED
 
 
-def estimate_mean(rounds_ms: Sequence[Sequence[float]], figures: int, last: int = MAX_ROUNDS) -> Estimate:
+def estimate_mean(rounds_ms: Sequence[Sequence[float]], figures: int, looks: tuple[int, ...] = LOOKS) -> Estimate:
     """Estimate the mean of all passes.
 
     Args:
         rounds_ms: the times of the passes, a list for each round, milliseconds.
         figures: number of figures with a limit in the whole run.
-        last: the round after which the cell is decided.
+        looks: numbers of rounds after which the cell may be over its budget; the last one is the maximum.
 
     Raises:
         ValueError: there is no round, a round has no pass, or a time is not finite and positive.
@@ -104,16 +106,16 @@ def estimate_mean(rounds_ms: Sequence[Sequence[float]], figures: int, last: int 
     count = sum(map(len, rounds_ms))
     mean = math.fsum(ms for one in rounds_ms for ms in one) / count
     variance, degrees = _mean_variance(rounds_ms, mean, count)
+    level, is_look = _find_level(figures, len(rounds_ms), looks)
     if not degrees:
-        return Estimate(mean, None, None, len(rounds_ms), len(rounds_ms) >= last)
-    level, error = _level(figures, len(rounds_ms), last), math.sqrt(variance)
+        return Estimate(mean, None, None, is_look)
+    error = math.sqrt(variance)
     return _with_lasting(
         mean,
         student_quantile(level, degrees) * error,
         student_quantile(DOUBT, degrees) * error,
         level,
-        rounds=len(rounds_ms),
-        last=last,
+        is_look=is_look,
     )
 
 
@@ -133,7 +135,7 @@ def _mean_variance(rounds_ms: Sequence[Sequence[float]], mean: float, count: int
 
 
 def estimate_percentile(
-    rounds_ms: Sequence[Sequence[Sequence[float]]], percent: int, figures: int, last: int = MAX_ROUNDS
+    rounds_ms: Sequence[Sequence[Sequence[float]]], percent: int, figures: int, looks: tuple[int, ...] = LOOKS
 ) -> Estimate:
     """Estimate a percentile of the latency of all requests.
 
@@ -141,7 +143,7 @@ def estimate_percentile(
         rounds_ms: for each round its passes, each as the latencies of its requests, milliseconds.
         percent: 95 for the 95th percentile.
         figures: number of figures with a limit in the whole run.
-        last: the round after which the cell is decided.
+        looks: numbers of rounds after which the cell may be over its budget; the last one is the maximum.
 
     Raises:
         ValueError: there is no request.
@@ -150,18 +152,18 @@ def estimate_percentile(
     ordered = sorted(ms for one in passes_ms for ms in one)
     if not ordered:
         raise ValueError("a percentile needs at least one request")
-    count, rounds = len(ordered), len(rounds_ms)
+    count = len(ordered)
     value = ordered[max(1, -(-count * percent // 100)) - 1]
-    level = _level(figures, rounds, last)
+    level, is_look = _find_level(figures, len(rounds_ms), looks)
     of_rounds = [[ms for one in passes for ms in one] for passes in rounds_ms]
     independent = int(count / max(_design_effect(passes_ms, value), _design_effect(of_rounds, value)))
     ranks = compute_interval_ranks(independent, percent, (level, DOUBT))
     if ranks is None or value <= 0:
-        return Estimate(value, None, None, rounds, rounds >= last)
+        return Estimate(value, None, None, is_look)
     low = ordered[max(1, ranks[0] * count // independent) - 1]
     high = ordered[-(-ranks[1] * count // independent) - 1]
     below, above = math.log(value / low) if low > 0 else math.inf, math.log(high / value)
-    return _with_lasting(value, below, above, level, rounds=rounds, last=last)
+    return _with_lasting(value, below, above, level, is_look=is_look)
 
 
 def _design_effect(groups_ms: Sequence[Sequence[float]], value_ms: float) -> float:
@@ -175,14 +177,17 @@ def _design_effect(groups_ms: Sequence[Sequence[float]], value_ms: float) -> flo
     return max(1.0, squares / (len(slow) - 1) / (share * (1 - share)))
 
 
-def _level(figures: int, rounds: int, last: int) -> float:
-    """Return the one-sided level of a figure's lower end after so many rounds; before the first look, that look's."""
-    looks = tuple(range(min(MIN_ROUNDS, last), last + 1))
+def _find_level(figures: int, rounds: int, looks: tuple[int, ...]) -> tuple[float, bool]:
+    """Return the one-sided level of a figure's lower end, and whether it is a look; between two looks, the next one's.
+
+    More rounds than the last look's count as that look.
+    """
     levels = look_levels(-math.expm1(math.log1p(-FALSE_ALARM) / max(1, figures)), looks)
-    return levels[min(max(rounds - looks[0], 0), len(looks) - 1)]
+    rounds = min(rounds, looks[-1])
+    return levels[bisect_left(looks, rounds)], rounds in looks
 
 
-def _with_lasting(value_ms: float, below: float, above: float, level: float, *, rounds: int, last: int) -> Estimate:
+def _with_lasting(value_ms: float, below: float, above: float, level: float, *, is_look: bool) -> Estimate:
     """Widen an interval by what all rounds of a run share.
 
     Args:
@@ -190,11 +195,10 @@ def _with_lasting(value_ms: float, below: float, above: float, level: float, *, 
         below: distance of the lower end, in logarithms.
         above: distance of the upper end, in logarithms.
         level: one-sided level of the lower end.
-        rounds: number of rounds.
-        last: the round after which the cell is decided.
+        is_look: `Estimate.is_look` of the estimate.
     """
     below, above = (
-        min(math.hypot(distance, _NORMAL.inv_cdf(1 - chance) * LASTING), _WIDEST)
+        min(math.hypot(distance, -_NORMAL.inv_cdf(chance) * LASTING), _WIDEST)
         for distance, chance in ((below, level), (above, DOUBT))
     )
-    return Estimate(value_ms, value_ms * math.exp(-below), value_ms * math.exp(above), rounds, rounds >= last)
+    return Estimate(value_ms, value_ms * math.exp(-below), value_ms * math.exp(above), is_look)

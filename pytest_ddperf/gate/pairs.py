@@ -54,6 +54,7 @@ _WIDTH = 5.0  # square root of the mean square of the distance of these limits, 
 _MOST_DEGREES = 400
 _GRID = 240  # steps of Simpson's rule
 _FARTHEST = 8.0  # standard deviations beyond which a normal density is 0
+_LEAST_LEVEL = 1e-100  # early ones of many looks spend less than a float can state; a level of 0 has no quantile
 _MOST = 700.0  # logarithms beyond this overflow a float
 
 
@@ -131,7 +132,7 @@ def judge_pairs(
         raise ValueError(f"the tolerance must be a finite number, 0 or more, not {tolerance!r}")
     limit, count = math.log1p(tolerance), len(rounds)
     estimate = math.fsum(one.estimate for one in rounds) / count
-    looks = _looks(max_pairs)
+    looks = list_looks(max_pairs)
     last = looks[-1]
     levels = look_levels(-math.expm1(math.log1p(-FALSE_ALARM) / (1 + len(others))), looks)
     variance, degrees = _round_variance(rounds, others)
@@ -158,8 +159,8 @@ def judge_pairs(
     return PairedVerdict(outcome, _relative(estimate), shown, pairs, reason, resolution)
 
 
-def _looks(max_pairs: int) -> tuple[int, ...]:
-    """Return the numbers of rounds after which a cell is decided."""
+def list_looks(max_pairs: int) -> tuple[int, ...]:
+    """List the numbers of rounds after which a cell is decided, ascending; the last one is the maximum."""
     last = max(1, math.ceil(max_pairs / PAIRS_PER_ROUND))
     return (*(count for count in LOOKS if count < last), last)
 
@@ -209,7 +210,7 @@ def look_levels(alpha: float, looks: tuple[int, ...]) -> tuple[float, ...]:
                 for point, mass in zip(points, masses, strict=True)
             )
             low, high = (bound, high) if crossing > goal else (low, bound)
-        levels.append(math.erfc(high / math.sqrt(2 * share)) / 2)
+        levels.append(max(math.erfc(high / math.sqrt(2 * share)) / 2, _LEAST_LEVEL))
         points, masses = _undecided(points, masses, step, -_FARTHEST * math.sqrt(share), high)
         spent, before = spent + goal, share
     return tuple(levels)

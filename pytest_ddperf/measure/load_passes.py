@@ -73,7 +73,7 @@ def draw_arrivals_s(rate: float, count: int, seed: int) -> tuple[float, ...]:
 
 
 def run_closed_pass(
-    clients: int, requests: int, send: Callable[[], float], *, crew: ClientPool, now: Callable[[], float]
+    clients: int, requests: int, send: Callable[[], float], *, pool: ClientPool, now: Callable[[], float]
 ) -> LoadPass:
     """Run a closed-loop pass: each client sends its next request as soon as its previous one is answered.
 
@@ -84,7 +84,7 @@ def run_closed_pass(
         clients: number of concurrent clients; the pool must have room for all of them.
         requests: number of requests of all clients together.
         send: sends one request and returns its latency in milliseconds; called concurrently.
-        crew: the pool.
+        pool: the pool.
         now: a monotonic clock, in seconds.
 
     Raises:
@@ -95,15 +95,15 @@ def run_closed_pass(
     began_s = now()
 
     def client() -> None:
-        while not crew.failed:
+        while not pool.failed:
             with lock:
                 if next(left) >= requests:
                     return
             sent.append(_sent(send, now))
 
     for _ in range(clients):
-        crew.submit(client)
-    crew.finish()
+        pool.submit(client)
+    pool.finish()
     return _pass(sent, began_s)
 
 
@@ -111,7 +111,7 @@ def run_open_pass(
     due_s: Sequence[float],
     send: Callable[[], float],
     *,
-    crew: ClientPool,
+    pool: ClientPool,
     now: Callable[[], float],
     sleep: Callable[[float], None],
     patience_s: float,
@@ -124,7 +124,7 @@ def run_open_pass(
     Args:
         due_s: when each request is due, in seconds from the start of the pass, ascending.
         send: sends one request and returns its latency in milliseconds; called concurrently.
-        crew: the pool that sends the requests.
+        pool: the pool that sends the requests.
         now: a monotonic clock, in seconds.
         sleep: sleeps for a number of seconds.
         patience_s: how late a request may be sent, in seconds; a pass that is later stops.
@@ -148,12 +148,12 @@ def run_open_pass(
 
     for due in due_s:
         at_s = began_s + due
-        if crew.failed:
+        if pool.failed:
             break
         if (early_s := at_s - now()) > 0:
             sleep(early_s)
-        crew.submit(lambda at_s=at_s: request(at_s))  # type: ignore[misc] # bound now
-    crew.finish()
+        pool.submit(lambda at_s=at_s: request(at_s))  # type: ignore[misc] # bound now
+    pool.finish()
     return _pass(sent, began_s, due_s)
 
 

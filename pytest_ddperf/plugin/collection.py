@@ -14,6 +14,7 @@ from pytest_ddperf.core.limits import BUDGET
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.scenarios import Scenario, list_scenario_ids
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.gate.noise import MAX_ROUNDS
 from pytest_ddperf.measure.gc_pause import collect_rarely
 
 V = TypeVar("V")
@@ -55,13 +56,13 @@ def parametrise(metafunc: pytest.Metafunc, bench: BenchSession) -> None:
         bench.config.add_cleanup(collect_rarely())
     try:
         cells = select_cells(bench.settings, read_restrictions(metafunc.definition))
-        check_budgets(bench.settings, cells, metafunc.definition)
     except ConfigurationError as error:
         raise RefusedError(f"ddperf: {error}") from None
     if not cells:
         none = pytest.mark.skip(reason="no cell matches the options and the test's marker")
         metafunc.parametrize(FIXTURE, [pytest.param(None, marks=none, id="no-cell")], indirect=True)
         return
+    bench.cells.of_test[metafunc.definition.nodeid] = cells
     metafunc.parametrize(FIXTURE, cells, ids=[str(key) for key in cells], indirect=True)
 
 
@@ -111,17 +112,32 @@ def read_budget(node: pytest.Item) -> Budget:
     return Budget(**found)
 
 
-def check_budgets(settings: Settings, cells: Iterable[CellKey], node: pytest.Item) -> None:
-    """Check the budgets of a test's cells before anything is measured.
+def list_cells_of_test(bench: BenchSession, item: pytest.Item) -> Sequence[CellKey]:
+    """List all cells of an item's test function, also those that are not selected."""
+    parent, name = item.parent, getattr(item, "originalname", None)
+    return bench.cells.of_test.get(f"{'' if parent is None else parent.nodeid}::{name}", ())
+
+
+def check_budget(settings: Settings, key: CellKey, cells: Iterable[CellKey], node: pytest.Item) -> Budget:
+    """Check the budget of a cell before anything is measured, and return it.
+
+    Markers of a single parameter, and those that a conftest.py adds, exist only on the item.
+
+    Args:
+        settings: the settings of the run.
+        key: the cell.
+        cells: all cells of its test function.
+        node: the item that measures the cell.
 
     Raises:
-        ConfigurationError: a limit of the marker is not a number above 0 or applies to none of the cells, or
-            --ddperf-load-requests is too small for the limit of a percentile.
+        ConfigurationError: a marker has an unknown key, a limit of it is not a number above 0 or applies to none of the
+            cells, or --ddperf-load-requests is too small for the limit of a percentile.
     """
-    marked, cells = read_budget(node), list(cells)
+    read_restrictions(node)
+    marked, cells = read_budget(node), [key, *cells]
     for name, value in marked.limits():
-        in_pairs = any(settings.reference_url(key.platform) for key in cells)
-        if cells and not in_pairs and not any(getattr(marked.of_cell(key), name) for key in cells):
+        in_pairs = any(settings.reference_url(one.platform) for one in cells)
+        if not in_pairs and not any(getattr(marked.of_cell(one), name) for one in cells):
             needs = (
                 "under load, and the test has no such cell; add concurrency=[N] or rate=[R] to the marker, or "
                 "--ddperf-concurrency=N"
@@ -129,20 +145,22 @@ def check_budgets(settings: Settings, cells: Iterable[CellKey], node: pytest.Ite
                 else "if the rate of the requests is not given; use max_latency_ms, p95_ms or p99_ms"
             )
             raise ConfigurationError(f"{node.nodeid}: @pytest.mark.{MARKER}({name}={value:g}) applies only {needs}.")
-    passes = settings.value("npasses")
-    for key in cells:
-        asked, scenario = settings.value("load-requests", key.platform), Scenario.parse(key.scenario)
-        if asked is None or scenario is None:
-            continue
-        needed = settings.budget(key.platform, key.model, marked).requests_needed
-        if needed and asked * passes * (scenario.clients or 1) < needed:
-            enough = -(-needed // (passes * (scenario.clients or 1)))
-            of_each = "" if scenario.clients is None else " of each client"
-            raise ConfigurationError(
-                f"--ddperf-load-requests={asked} is too small for the budget of {key}: its highest percentile needs "
-                f"{needed} requests in a round of {passes} passes. Expected --ddperf-load-requests={enough} or more"
-                f"{of_each}, or no such option."
-            )
+    passes, budget = settings.value("npasses"), settings.budget(key.platform, key.model, marked)
+    needed, scenario = budget.requests_needed, Scenario.parse(key.scenario)
+    if not needed or scenario is None:
+        return budget
+    asked, rounds = settings.value("load-requests", key.platform), 1 if scenario.clients else MAX_ROUNDS
+    requests = scenario.requests(asked, needed, passes)
+    enough = -(-needed // (rounds * passes * (scenario.clients or 1)))
+    if requests < enough:
+        where = f"a round of {passes} passes" if rounds == 1 else f"{rounds} rounds of {passes} passes"
+        of_each = " of each client, or no such option" if scenario.clients else ""
+        raise ConfigurationError(
+            f"--ddperf-load-requests={requests}{' (the default)' if asked is None else ''} is too small for the budget "
+            f"of {key}: its highest percentile needs {needed} requests in {where}. Expected "
+            f"--ddperf-load-requests={enough} or more{of_each}."
+        )
+    return budget
 
 
 def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> list[CellKey]:

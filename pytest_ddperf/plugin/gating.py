@@ -9,6 +9,7 @@ import pytest
 
 from pytest_ddperf.config.options import FIXTURE
 from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plugin import collection
 from pytest_ddperf.plugin.cell_run import attempts_of, raise_for, record_phase, run_cell
 from pytest_ddperf.plugin.failure_summary import CellFailed
@@ -59,10 +60,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     bench = config.stash[SESSION_KEY]
     gated = [(item, key) for item in session.items if (key := collection.get_cell(item)) is not None]
     bench.cells.collected = [key for _, key in gated]
-    bench.cells.limited_figures = sum(
-        bench.settings.budget(key.platform, key.model, collection.read_budget(item)).count_figures(key)
-        for item, key in gated
-    )
+    try:
+        bench.cells.limited_figures = sum(
+            collection.check_budget(
+                bench.settings, key, collection.list_cells_of_test(bench, item), item
+            ).count_figures(key)
+            for item, key in gated
+        )
+    except ConfigurationError as error:
+        if not bench.is_worker:
+            raise pytest.UsageError(f"ddperf: {error}") from None
+        send_to_controller(config, "refused", f"ddperf: {error}")
     if bench.is_worker and gated:  # must arrive before the collection that xdist sends
         marked = {item.nodeid: (key.platform, key.model, key.batch_size, key.scenario) for item, key in gated}
         send_to_controller(config, "cells", marked)

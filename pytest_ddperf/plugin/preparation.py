@@ -61,15 +61,12 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
 
 def list_unchecked_percentiles(settings: Settings, cells: Sequence[CellKey]) -> list[str]:
     """Warn of each platform of which ddperf.toml limits percentiles, but no cell is measured under load."""
-    limited = {
-        key.platform
-        for key in cells
-        if settings.reference_url(key.platform) is None  # pairs are of single requests
-        and settings.budget(key.platform, key.model).requests_needed
-    }
+    limited = {key.platform for key in cells if settings.budget(key.platform, key.model).requests_needed}
+    no_load = "no cell is measured under load; add --ddperf-concurrency=N or --ddperf-rate=R."
+    in_pairs = "--ddperf-against compares single requests; omit it to check them under load."
     return [
-        f"The budgets of {platform} limit percentiles, which are not checked, because no cell is measured under load; "
-        "add --ddperf-concurrency=N or --ddperf-rate=R."
+        f"The budgets of {platform} limit percentiles, which are not checked, because "
+        f"{no_load if settings.reference_url(platform) is None else in_pairs}"
         for platform in sorted(limited - {key.platform for key in cells if key.scenario})
     ]
 

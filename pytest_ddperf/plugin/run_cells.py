@@ -22,6 +22,7 @@ class RunCells:
 
     Attributes:
         records: the newest record of each test, by node id.
+        of_test: all cells of each test function, by its node id without parameters.
         collected: the cells of the collected tests.
         deselected: the number of deselected cells.
         limited_figures: the number of figures of these cells with a limit.
@@ -29,6 +30,7 @@ class RunCells:
 
     def __init__(self, config: pytest.Config) -> None:
         self.records: dict[str, CellRecord] = {}
+        self.of_test: dict[str, Sequence[CellKey]] = {}
         self.collected: Sequence[CellKey] = ()
         self.deselected = 0
         self.limited_figures = 0

@@ -127,12 +127,18 @@ class XdistHooks:
         node.workerinput[STARTED] = self._bench.started.isoformat()
 
     def _take_in_sent(self) -> None:
-        """Process the messages that workers have sent on their channels."""
+        """Process the messages that workers have sent on their channels.
+
+        Raises:
+            pytest.UsageError: a worker found that a marker is wrong.
+        """
         with contextlib.suppress(queue.Empty):
             while True:
                 kind, value = self._sent.get_nowait()
                 if kind == "cells":
                     self._cells |= {nodeid: CellKey(*parts) for nodeid, parts in value.items()}
+                elif kind == "refused":
+                    raise pytest.UsageError(value)
                 elif kind == "begun":
                     self._begin(value)
                 else:

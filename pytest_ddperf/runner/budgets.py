@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from itertools import islice
 from statistics import fmean
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.budgets import PERCENTILE_KEYS, BudgetCheck, Figure, Standing, describe_over, find_figure
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.gate.budgets import estimate_mean, estimate_percentile
-from pytest_ddperf.gate.pairs import PAIRS_PER_ROUND
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS
+from pytest_ddperf.gate.budgets import LOOKS, estimate_mean, estimate_percentile
+from pytest_ddperf.gate.pairs import list_looks
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.budgets import Budget
@@ -37,9 +35,9 @@ def judge_budget(
     limits = list(budget.of_cell(measurement.key).limits())
     if not limits:
         return record
-    last = MAX_ROUNDS if measurement.against is None else max(1, math.ceil(max_pairs / PAIRS_PER_ROUND))
+    looks = LOOKS if measurement.against is None else list_looks(max_pairs)
     estimates = {
-        figure: _estimate(measurement, figure, figures, last)
+        figure: _estimate(measurement, figure, figures, looks)
         for figure in {find_figure(name, measurement.key) for name, _ in limits}
     }
     checks = tuple(_check(measurement, estimates, name, value) for name, value in limits)
@@ -54,20 +52,20 @@ def judge_budget(
         detail = f"{describe_over(checks)} ({record.outcome}: {record.reason})"
         reason = f"{record.key} is {detail}."
         return replace(record, outcome=Outcome.OVER_BUDGET, compared=record.outcome, reason=reason, detail=detail)
-    if undecided and len(measurement.rounds) < last:
+    if undecided and len(measurement.rounds) < looks[-1]:
         return replace(record, outcome=Outcome.REMEASURE, reason=f"{undecided}: to be measured again")
     return replace(record, notes=(*record.notes, undecided)) if undecided else record
 
 
-def _estimate(measurement: Measurement, figure: Figure, figures: int, last: int) -> Estimate:
+def _estimate(measurement: Measurement, figure: Figure, figures: int, looks: tuple[int, ...]) -> Estimate:
     """Estimate a figure of a cell: milliseconds per image for the time, else per request."""
     if figure is Figure.TIME:
-        return estimate_mean(measurement.per_image_ms(), figures, last)
+        return estimate_mean(measurement.per_image_ms(), figures, looks)
     passes_ms = iter([one.latencies_ms for one in measurement.load])
     rounds_ms = [list(islice(passes_ms, len(one.passes))) for one in measurement.rounds]
     if figure is Figure.LATENCY:
-        return estimate_mean([[fmean(each) for each in passes] for passes in rounds_ms], figures, last)
-    return estimate_percentile(rounds_ms, PERCENTILE_KEYS[f"{figure}_ms"], figures, last)
+        return estimate_mean([[fmean(each) for each in passes] for passes in rounds_ms], figures, looks)
+    return estimate_percentile(rounds_ms, PERCENTILE_KEYS[f"{figure}_ms"], figures, looks)
 
 
 def _check(measurement: Measurement, estimates: dict[Figure, Estimate], name: str, limit: float) -> BudgetCheck:

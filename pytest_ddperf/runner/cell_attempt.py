@@ -77,7 +77,7 @@ class CellAttempt:
         scenario = Scenario.parse(key.scenario)
         run.board.ready()
         cold_start = self._time_cold_start()
-        conditions = self._conditions(scenario, least_requests)
+        conditions = self._conditions(scenario)
         if earlier is None or _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None
             cell = Measurement(key, conditions, (), cold_start)
@@ -85,13 +85,13 @@ class CellAttempt:
             cell = replace(earlier, conditions=replace(conditions, clock=earlier.conditions.clock))
         passes = run.plan.passes
         endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(self._batch)
-        if scenario is not None and conditions.requests is not None:
+        if scenario is not None:
             passes = replace(passes, timer=Clock.CLIENT)
             endpoint = contextlib.closing(
                 LoadEndpoint(
                     self._batch,
                     scenario,
-                    conditions.requests,
+                    scenario.requests(run.plan.load_requests, least_requests, passes.npasses),
                     run.target.connection.add_client,
                     patience_s=run.plan.server.timeout_s,
                 )
@@ -141,10 +141,10 @@ class CellAttempt:
         against = replace(measured.against or before, notes=tuple(self._compare_sides(other)))
         return replace(self._with_facts(measured, began_s, earlier), against=against)
 
-    def _conditions(self, scenario: Scenario | None, least_requests: int = 0) -> Conditions:
+    def _conditions(self, scenario: Scenario | None) -> Conditions:
         run = self._run
         route, batch_size = run.target.images.route, self._key.batch_size
-        return run.records.conditions(self._service, route, scenario, batch_size, least_requests)
+        return run.records.conditions(self._service, route, scenario, batch_size)
 
     def _with_facts(self, measured: Measurement, began_s: float, earlier: Measurement | None) -> Measurement:
         """Return a measurement with the board's sensor values and what is known of the network."""

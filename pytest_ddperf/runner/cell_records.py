@@ -49,12 +49,7 @@ class CellRecords:
         self.fixed_batches = FixedBatches()
 
     def conditions(
-        self,
-        service: OpenService,
-        image_route: str,
-        scenario: Scenario | None,
-        batch_size: int,
-        least_requests: int = 0,
+        self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int
     ) -> Conditions:
         """Return the conditions of a cell, which share one object for as many cells as possible.
 
@@ -63,10 +58,9 @@ class CellRecords:
             image_route: how images get to the server.
             scenario: its scenario under load; None for plain latency.
             batch_size: images per request.
-            least_requests: requests that a round under load makes at least.
         """
         is_one_batch = batch_size > 1 and service.mllib.lower() == TORCH
-        return self._conditions(service, image_route, scenario, batch_size if is_one_batch else None, least_requests)
+        return self._conditions(service, image_route, scenario, batch_size if is_one_batch else None)
 
     def update_facts(self, facts: ServerFacts) -> None:
         """Record what the server reports about itself; another version is noted in later records."""

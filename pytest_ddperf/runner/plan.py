@@ -93,12 +93,7 @@ class PlatformPlan:
         return replace(self, platform=platform, server=self.against, against=None, is_self=False, tune=False)
 
     def conditions(
-        self,
-        service: OpenService,
-        image_route: str,
-        scenario: Scenario | None,
-        batch_size: int | None,
-        least_requests: int = 0,
+        self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int | None
     ) -> Conditions:
         """Return the conditions of a service's cells; `measure_cell` replaces the clock by the gated one.
 
@@ -107,7 +102,6 @@ class PlatformPlan:
             image_route: how images get to the server.
             scenario: the scenario of a cell under load; None for plain latency.
             batch_size: images per request, where the backend runs each request as one batch; else None.
-            least_requests: requests that a round under load makes at least.
         """
         parameters = self.server.of(service.model).parameters.restrict_to(service.mllib)
         return Conditions(
@@ -120,9 +114,7 @@ class PlatformPlan:
             image_route=image_route,
             preparation=parameters.preparation(created=service.created),
             engine=service.engine,
-            requests=(
-                None if scenario is None else scenario.requests(self.load_requests, least_requests, self.passes.npasses)
-            ),
+            requests=None if scenario is None else scenario.requests(self.load_requests),
             template=service.template,
             settings=parameters.settings(created=service.created, gpu=service.gpu, under_load=scenario is not None),
             run_as="" if batch_size is None else f"one batch of {batch_size}",

@@ -27,7 +27,7 @@ wait counts as latency."""
 
 
 class ThreadClientPool:
-    """A `load.Crew` of threads, started when they are needed.
+    """A `measure.load_passes.ClientPool` of threads, started when they are needed.
 
     The threads do not outlive the process: an interrupted run does not wait for responses.
     """
@@ -117,7 +117,7 @@ class LoadEndpoint:
         self._patience_s = patience_s
         self._now = now
         self._sleep = sleep
-        self._crew = ThreadClientPool(scenario.clients or MOST_CONNECTIONS)
+        self._pool = ThreadClientPool(scenario.clients or MOST_CONNECTIONS)
         self._idle: list[Client] = []
         self._clients: list[Client] = []
         self._first: list[Answer] = []
@@ -125,7 +125,7 @@ class LoadEndpoint:
 
     def close(self) -> None:
         """Close the connections."""
-        self._crew.close()
+        self._pool.close()
         for client in self._clients:
             client.close()
 
@@ -146,13 +146,13 @@ class LoadEndpoint:
         clients = self._scenario.clients
         if clients is not None:
             self._idle += [self._connected() for _ in range(clients - len(self._clients))]
-            made = run_closed_pass(clients, clients * self._requests, self._send, crew=self._crew, now=self._now)
+            made = run_closed_pass(clients, clients * self._requests, self._send, pool=self._pool, now=self._now)
         else:
             due_s = draw_arrivals_s(self._scenario.rate or 0.0, self._requests, next(self._seeds))
             made = run_open_pass(
                 due_s,
                 self._send,
-                crew=self._crew,
+                pool=self._pool,
                 now=self._now,
                 sleep=self._sleep,
                 patience_s=self._patience_s,

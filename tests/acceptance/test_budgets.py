@@ -14,6 +14,7 @@ import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
 from every_row import every_row
 from messages import assert_names
+from workers import plain_and_xdist
 
 from pytest_ddperf.cli.main import main
 from pytest_ddperf.core.budgets import Standing
@@ -108,7 +109,7 @@ def test_a_budget_needs_no_baseline(tk1: BenchProject, options: tuple[str, ...],
     assert set(tk1.verdicts().values()) == {verdict}
 
 
-def test_an_option_answers_a_quick_question(tk1: BenchProject) -> None:
+def test_an_option_replaces_the_limit_of_ddperf_toml(tk1: BenchProject) -> None:
     budgets(tk1, FPS_15)
     assert tk1.run(*SQUEEZENET, "--ddperf-min-fps=5").ret == pytest.ExitCode.OK
     (check,) = tk1.records()[0].budgets
@@ -160,8 +161,23 @@ def test_percentiles_raise_the_number_of_requests_and_are_judged(tk1: BenchProje
     tk1.run(*CELL_B1, "--ddperf-concurrency=1")
     load = next(one for one in tk1.records() if one.key.scenario)
     assert load.measurement is not None
-    assert (str(load.outcome), load.measurement.conditions.requests) == ("over_budget", 15)
+    assert (str(load.outcome), len(load.measurement.load[0].latencies_ms)) == ("over_budget", 15)
     assert tk1.verdicts()[B1] == "ok"
+
+
+@every_row("load, requests", [("--ddperf-concurrency=1", 74), ("--ddperf-rate=200", 40)])
+def test_a_cell_under_load_stays_comparable_when_a_percentile_is_limited(
+    tk1: BenchProject, load: str, requests: int
+) -> None:
+    options = (*CELL_B1, load, "-k", "c1 or r200")
+    budgets(tk1, "")
+    tk1.run(*options, "--ddperf-update-baselines")
+    budgets(tk1, '[platforms.tk1.budgets]\n"*" = { p99_ms = 1e6 }\n')
+    tk1.run(*options)
+    (record,) = tk1.records()
+    assert record.measurement is not None
+    assert len(record.measurement.load[0].latencies_ms) == requests
+    assert (record.baseline is not None, record.budgets[0].key) == (True, "p99_ms")
 
 
 def test_percentiles_that_no_cell_can_have_are_a_warning(tk1: BenchProject) -> None:
@@ -169,6 +185,13 @@ def test_percentiles_that_no_cell_can_have_are_a_warning(tk1: BenchProject) -> N
     result = tk1.run(*CELL_B1)
     assert result.ret == pytest.ExitCode.OK
     assert_names(said(result), "warning", "budgets of tk1", "not checked", "--ddperf-concurrency=N")
+
+
+def test_percentiles_that_pairs_cannot_have_are_a_warning(tk1: BenchProject) -> None:
+    budgets(tk1, '[platforms.tk1.budgets]\n"*" = { p95_ms = 100 }\n')
+    result = tk1.run(*CELL_B1, "--ddperf-against=self")
+    assert result.ret == pytest.ExitCode.OK
+    assert_names(said(result), "warning", "budgets of tk1", "not checked", "--ddperf-against")
 
 
 @every_row(
@@ -191,6 +214,51 @@ def test_a_wrong_limit_is_a_usage_error(
     result = tk1.run(*CELL_B1, *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert_names(said(result), *facts)
+
+
+PARAMETER_MARKED = """
+import pytest
+
+@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.ddperf({marker}))])
+def test_predict(ddperf, n):
+    ddperf.measure()
+"""
+
+
+@plain_and_xdist
+@every_row(
+    "marker, facts",
+    [
+        ("max_ms=-5", ("max_ms=-5", "above 0")),
+        ("max_mss=5", ("not max_mss", "max_ms")),
+        ("p95_ms=5", ("p95_ms=5", "under load", "concurrency=[N]")),
+    ],
+)
+def test_a_wrong_limit_of_a_single_parameter_is_a_usage_error(
+    tk1: BenchProject, how: tuple[str, ...], marker: str, facts: tuple[str, ...]
+) -> None:
+    (tk1.path / "benchmarks" / "test_predict.py").write_text(PARAMETER_MARKED.format(marker=marker), encoding="utf-8")
+    result = tk1.run(*CELL_B1, *how)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert_names(said(result), "ERROR: ddperf:", *facts)
+    assert "INTERNALERROR" not in said(result)
+    assert tk1.server.predictions == []
+
+
+def test_a_wrong_limit_that_a_conftest_adds_is_a_usage_error(tk1: BenchProject) -> None:
+    hook = "def pytest_collection_modifyitems(items):\n    items[0].add_marker(pytest.mark.ddperf(max_ms=-5))\n"
+    (tk1.path / "benchmarks" / "conftest.py").write_text(f"import pytest\n\n{hook}", encoding="utf-8")
+    result = tk1.run(*CELL_B1)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert_names(said(result), "ERROR: ddperf:", "max_ms=-5", "above 0")
+
+
+def test_a_percentile_may_be_limited_where_only_a_cell_without_load_is_selected(tk1: BenchProject) -> None:
+    write_test(tk1, "p95_ms=1e6")
+    result = tk1.run(*CELL_B1, "--ddperf-concurrency=2", "-k", "not c2")
+    result.assert_outcomes(passed=1, deselected=1)
+    result = tk1.bare(f"benchmarks/test_predict.py::test_predict[{B1}]", *tk1.where, "--ddperf-concurrency=2")
+    result.assert_outcomes(passed=1)
 
 
 def test_a_wrong_limit_in_ddperf_toml_is_a_usage_error(tk1: BenchProject) -> None:

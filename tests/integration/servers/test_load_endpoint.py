@@ -62,50 +62,50 @@ def endpoint(
     )
 
 
-# the crew
+# the pool
 
 
 def test_work_is_done_side_by_side() -> None:
-    crew, meeting = ThreadClientPool(3), threading.Barrier(3)
+    pool, meeting = ThreadClientPool(3), threading.Barrier(3)
     for _ in range(3):
-        crew.submit(lambda: meeting.wait(TOGETHER_S))
-    crew.finish()
-    assert not crew.failed
+        pool.submit(lambda: meeting.wait(TOGETHER_S))
+    pool.finish()
+    assert not pool.failed
 
 
 def test_more_work_than_threads_waits_its_turn() -> None:
-    crew, done = ThreadClientPool(2), []
+    pool, done = ThreadClientPool(2), []
     for number in range(50):
-        crew.submit(lambda number=number: done.append(number))  # type: ignore[misc]
-    crew.finish()
+        pool.submit(lambda number=number: done.append(number))  # type: ignore[misc]
+    pool.finish()
     assert sorted(done) == list(range(50))
 
 
 def test_a_failure_is_raised_where_it_is_waited_for_and_nothing_is_begun_after_it() -> None:
-    crew, done = ThreadClientPool(1), []
+    pool, done = ThreadClientPool(1), []
 
     def fail() -> None:
         raise ServerFailedError("The server failed")
 
-    crew.submit(fail)
-    crew.submit(lambda: done.append(1))
+    pool.submit(fail)
+    pool.submit(lambda: done.append(1))
     with pytest.raises(ServerFailedError):
-        crew.finish()
+        pool.finish()
     assert done == []
-    assert not crew.failed  # the failure was raised; the crew can be used again
-    crew.submit(lambda: done.append(2))
-    crew.finish()
+    assert not pool.failed  # the failure was raised; the pool can be used again
+    pool.submit(lambda: done.append(2))
+    pool.finish()
     assert done == [2]
 
 
-def test_the_threads_end_with_the_crew() -> None:
-    crew = ThreadClientPool(2)
+def test_the_threads_end_with_the_pool() -> None:
+    pool = ThreadClientPool(2)
     meeting = threading.Barrier(2)
     for _ in range(2):
-        crew.submit(lambda: meeting.wait(TOGETHER_S))
-    crew.finish()
-    crew.close()
-    for thread in crew._threads:
+        pool.submit(lambda: meeting.wait(TOGETHER_S))
+    pool.finish()
+    pool.close()
+    for thread in pool._threads:
         thread.join(TOGETHER_S)
         assert not thread.is_alive()
 

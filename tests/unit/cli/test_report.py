@@ -13,6 +13,7 @@ from messages import assert_names
 from nightly import cell, without_measurement, write_night
 
 from pytest_ddperf.cli import main
+from pytest_ddperf.core.budgets import BudgetCheck, Standing
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots import api
 
@@ -141,6 +142,17 @@ def test_a_broken_file_is_named_and_the_rest_is_written(project: Path, capsys: p
     assert run("-o", "r.json") == 0
     assert "torn.jsonl" in capsys.readouterr().err
     assert cells(project / "r.json")[B8] == 55.0
+
+
+def test_a_cell_with_a_limit_that_cannot_be_is_named_and_the_rest_is_written(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check = BudgetCheck("min_fps", 25.0, 30.0, 29.0, 31.0, Standing.WITHIN)
+    path = write_night(project / ".ddperf", 3, [measured(B1, 92.0), replace(measured(B8, 56.0), budgets=(check,))])
+    path.write_text(path.read_text(encoding="utf-8").replace('"limit":25.0', '"limit":0.0'), encoding="utf-8")
+    assert run("-o", "r.json") == 0
+    assert path.name in capsys.readouterr().err
+    assert cells(project / "r.json")[B1] == 92.0
 
 
 def drawn(

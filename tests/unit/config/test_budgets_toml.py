@@ -49,6 +49,20 @@ def test_a_board_has_the_budgets_of_the_platform_it_is_like_unless_its_own_secti
     assert board.budget_of("vgg16") == Budget(max_ms=700)
 
 
+def test_a_boards_limit_of_all_networks_precedes_those_of_the_platform_it_is_like(tmp_path: Path) -> None:
+    toml = (
+        '[platforms.tk1.budgets]\n"*" = { max_ms = 90, min_fps = 5 }\n'
+        "resnet50 = { max_ms = 50, max_latency_ms = 900 }\n"
+        '[platforms.rack2]\nlike = "tk1"\n[platforms.rack2.budgets]\n"*" = { max_ms = 10 }\nvgg16 = { max_ms = 20 }\n'
+    )
+    board = platform(tmp_path, toml, "rack2")
+    assert board.budget_of("resnet50") == Budget(max_ms=10, min_fps=5, max_latency_ms=900)
+    assert board.budget_of("vgg16") == Budget(max_ms=20, min_fps=5)
+    assert board.budget_of("vgg19") == Budget(max_ms=10, min_fps=5)
+    names = [board.name_budget("resnet50", key) for key in ("max_ms", "min_fps", "max_latency_ms")]
+    assert names == ["rack2", "rack2", "resnet50 on rack2"]
+
+
 @every_row(
     "toml, line, facts",
     [

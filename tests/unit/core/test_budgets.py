@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from every_row import every_row
 from messages import assert_names
@@ -73,9 +77,33 @@ def test_the_tightest_limit_is_over_before_undecided_before_the_least_headroom()
 
 
 @every_row(
-    "value, figure, distance",
-    [(40.004, "40.004", "0.01 % beyond"), (39.996, "39.996", "0.01 % below"), (40.0, "40.0", "0.0 % below")],
+    "fields, facts",
+    [
+        ({"key": "p50_ms"}, ("p50_ms", "p95_ms")),
+        ({"limit": 0.0}, ("limit", "0")),
+        ({"value": -1.0}, ("value", "-1")),
+        ({"low": 0.0}, ("low", "0")),
+        ({"high": math.nan}, ("high", "nan")),
+    ],
 )
-def test_a_figure_near_its_limit_does_not_look_like_it(value: float, figure: str, distance: str) -> None:
-    one = BudgetCheck("max_ms", 40.0, value, 39.0, 41.0, Standing.UNDECIDED)
+def test_a_check_of_no_limit_or_no_time_is_refused(fields: dict[str, Any], facts: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        replace(check("max_ms", 40, 30), **fields)
+    assert_names(caught, *facts)
+
+
+@every_row(
+    "limit, value, figure, distance",
+    [
+        (40.0, 40.004, "40.004", "0.01 % beyond"),
+        (40.0, 39.996, "39.996", "0.01 % below"),
+        (40.0, 40.0, "40.0", "0.0 % below"),
+        (12345.0, 12345.2, "12345.2", "0.002 % beyond"),
+        (12345.0, 12344.96, "12344.96", "0.0003 % below"),
+        (0.02, 0.020004, "0.020004", "0.02 % beyond"),
+        (2e-5, 2.004e-5, "0.00002004", "0.2 % beyond"),
+    ],
+)
+def test_a_figure_near_its_limit_does_not_look_like_it(limit: float, value: float, figure: str, distance: str) -> None:
+    one = BudgetCheck("max_ms", limit, value, limit / 2, limit * 2, Standing.UNDECIDED)
     assert (one.figure, one.distance) == (figure, distance)

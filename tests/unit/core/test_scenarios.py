@@ -69,10 +69,10 @@ def test_a_pass_has_so_many_requests_of_each_client_or_of_all_at_a_rate() -> Non
         (Scenario(clients=2), None, 72, 10),
         (Scenario(clients=2), None, 368, 37),
         (Scenario(clients=2), 5, 368, 5),
-        (Scenario(rate=20), None, 368, 74),
+        (Scenario(rate=20), None, 368, 40),  # the queue may grow with the number of requests
     ],
 )
-def test_the_default_number_of_requests_is_raised_to_what_is_needed(
+def test_the_default_number_of_requests_of_a_client_is_raised_to_what_is_needed(
     scenario: Scenario, asked: int | None, needed: int, requests: int
 ) -> None:
     assert scenario.requests(asked, needed, passes=5) == requests

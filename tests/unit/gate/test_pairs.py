@@ -124,6 +124,10 @@ def test_after_the_first_round_the_interval_is_that_of_its_pairs() -> None:
     assert interval == pytest.approx((math.expm1(only.low), math.expm1(only.high)))
 
 
+def test_the_first_of_many_looks_has_an_interval() -> None:
+    assert judge(0.0, 0.01, -0.01, max_pairs=80_000).interval is not None
+
+
 def test_there_is_no_interval_between_two_looks() -> None:
     assert judge(0.5, 0.5).interval is None
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from every_row import every_row
 from messages import assert_names
 
+from pytest_ddperf.core.budgets import BudgetCheck, Standing
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import HistoryError, Run, list_runs, read_run
@@ -42,6 +44,20 @@ def test_a_cell_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     with HistoryWriter(tmp_path, HEADER) as writer:
         writer.append(RECORD)
         assert read_run(writer.path).records == (RECORD,)
+
+
+@every_row("change", [{"key": "p50_ms"}, {"limit": 0}, {"value": 0}, {"low": -1}, {"standing": "beyond"}])
+def test_a_cell_with_a_limit_that_cannot_be_is_a_broken_line(tmp_path: Path, change: dict[str, object]) -> None:
+    check = BudgetCheck("min_fps", 25.0, 30.0, 29.0, 31.0, Standing.WITHIN)
+    with HistoryWriter(tmp_path, HEADER) as writer:
+        writer.append(RECORD)
+        writer.append(replace(RECORD, nodeid="x::z", budgets=(check,)))
+    lines = writer.path.read_text(encoding="utf-8").splitlines()
+    stored = json.loads(lines[2])
+    stored["budgets"][0] |= change
+    writer.path.write_text("\n".join([*lines[:2], json.dumps(stored), ""]), encoding="utf-8")
+    run = read_run(writer.path)
+    assert (run.records, [number for number, _ in run.broken]) == ((RECORD,), [3])
 
 
 def test_closing_twice_does_no_harm(tmp_path: Path) -> None:

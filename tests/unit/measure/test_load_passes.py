@@ -62,7 +62,7 @@ class Lane:
             return
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - as a crew does
+        except Exception as error:  # noqa: BLE001 - as a pool does
             self.failed, self.error = True, error
 
     def finish(self) -> None:
@@ -71,11 +71,11 @@ class Lane:
 
 
 def closed(lane: Lane, clients: int = 4, requests: int = 20) -> LoadPass:
-    return run_closed_pass(clients, requests, lane.send, crew=lane, now=lane.now)
+    return run_closed_pass(clients, requests, lane.send, pool=lane, now=lane.now)
 
 
 def opened(lane: Lane, due_s: tuple[float, ...], patience_s: float = 300.0) -> LoadPass:
-    return run_open_pass(due_s, lane.send, crew=lane, now=lane.now, sleep=lane.sleep, patience_s=patience_s)
+    return run_open_pass(due_s, lane.send, pool=lane, now=lane.now, sleep=lane.sleep, patience_s=patience_s)
 
 
 def measurement(key: CellKey, *passes: LoadPass) -> Measurement:

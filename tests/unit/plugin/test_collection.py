@@ -15,7 +15,7 @@ from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plugin.collection import (
-    check_budgets,
+    check_budget,
     get_cell,
     read_budget,
     read_restrictions,
@@ -208,29 +208,38 @@ def test_a_limit_of_a_marker_that_is_no_positive_number_is_refused(value: object
 def test_a_limit_that_applies_to_no_cell_of_its_test_is_refused(folder: Path) -> None:
     plain, rate = CellKey("tk1", "vgg16", 1), CellKey("tk1", "vgg16", 1, "r20")
     with pytest.raises(ConfigurationError) as caught:
-        check_budgets(settings(folder, platform="tk1"), [plain], item(None, pytest.mark.ddperf(p95_ms=50)))
+        check_budget(settings(folder, platform="tk1"), plain, [plain], item(None, pytest.mark.ddperf(p95_ms=50)))
     assert_names(caught, "x::y", "p95_ms=50", "under load", "concurrency=[N]", "--ddperf-concurrency=N")
     with pytest.raises(ConfigurationError) as caught:
-        check_budgets(settings(folder, platform="tk1"), [rate], item(None, pytest.mark.ddperf(min_fps=50)))
+        check_budget(settings(folder, platform="tk1"), rate, [rate], item(None, pytest.mark.ddperf(min_fps=50)))
     assert_names(caught, "x::y", "min_fps=50", "rate", "max_latency_ms")
-    check_budgets(settings(folder, platform="tk1"), [plain, rate], item(None, pytest.mark.ddperf(p95_ms=5, min_fps=5)))
+    both = item(None, pytest.mark.ddperf(p95_ms=5, min_fps=5))
+    for key in (plain, rate):
+        check_budget(settings(folder, platform="tk1"), key, [plain, rate], both)
 
 
 @every_row(
     "scenario, marked, asked, enough",
-    [("c2", "p95_ms", 7, 8), ("c2", "p99_ms", 36, 37), ("r20", "p99_ms", 73, 74), ("c1", "p95_ms", 14, 15)],
+    [("c2", "p95_ms", 7, 8), ("c2", "p99_ms", 36, 37), ("r20", "p99_ms", 12, 13), ("c1", "p95_ms", 14, 15)],
 )
 def test_too_few_requests_for_a_percentile_are_refused_with_the_number_needed(
     folder: Path, scenario: str, marked: str, asked: int, enough: int
 ) -> None:
     key, test = CellKey("tk1", "vgg16", 1, scenario), item(None, pytest.mark.ddperf(**{marked: 50}))
     with pytest.raises(ConfigurationError) as caught:
-        check_budgets(settings(folder, platform="tk1", load_requests=str(asked)), [key], test)
+        check_budget(settings(folder, platform="tk1", load_requests=str(asked)), key, [key], test)
     assert_names(caught, f"--ddperf-load-requests={asked}", key, f"--ddperf-load-requests={enough}")
-    check_budgets(settings(folder, platform="tk1", load_requests=str(enough)), [key], test)
-    check_budgets(settings(folder, platform="tk1"), [key], test)
+    check_budget(settings(folder, platform="tk1", load_requests=str(enough)), key, [key], test)
+    check_budget(settings(folder, platform="tk1"), key, [key], test)
+
+
+def test_at_a_rate_the_default_may_be_too_small_for_a_percentile(folder: Path) -> None:
+    key, test = CellKey("tk1", "vgg16", 1, "r20"), item(None, pytest.mark.ddperf(p99_ms=50))
+    with pytest.raises(ConfigurationError) as caught:
+        check_budget(settings(folder, platform="tk1", npasses="1"), key, [key], test)
+    assert_names(caught, "--ddperf-load-requests=40", "default", "368", "--ddperf-load-requests=62")
 
 
 def test_too_few_requests_are_fine_where_no_percentile_is_limited(folder: Path) -> None:
     key, test = CellKey("tk1", "vgg16", 1, "c2"), item(None, pytest.mark.ddperf(max_latency_ms=50))
-    check_budgets(settings(folder, platform="tk1", load_requests="2"), [key], test)
+    check_budget(settings(folder, platform="tk1", load_requests="2"), key, [key], test)

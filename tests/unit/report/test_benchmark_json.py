@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from every_row import every_row
 from load_made import loaded
+from messages import assert_names
 from recording import paired
 
+from pytest_ddperf.core.budgets import BudgetCheck, Standing
 from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
@@ -27,6 +29,7 @@ from pytest_ddperf.core.records import (
     ServerFacts,
     Since,
 )
+from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.plugin import benchmark_bridge
 from pytest_ddperf.report import benchmark_json
 from pytest_ddperf.report.benchmark_cells import read_cells
@@ -115,6 +118,18 @@ def test_what_decided_is_read_back_from_the_json_of_a_run(tmp_path: Path) -> Non
     ((cell, _),) = read_cells(path)
     assert (cell.limit, cell.baseline_ms, cell.shift_removed) == (0.12, 4.25, 0.04)
     assert (cell.platform_shifted, cell.creep) == (True, creep)
+
+
+def test_a_json_file_with_a_limit_that_cannot_be_is_refused_by_its_name(tmp_path: Path) -> None:
+    record = replace(RECORD, budgets=(BudgetCheck("min_fps", 25.0, 30.0, 29.0, 31.0, Standing.WITHIN),))
+    info = benchmark_json.build_extra_info(record)
+    info["budgets"][0]["limit"] = 0
+    benchmark = benchmark_json.build_benchmark(KEY, NODEID, benchmark_json.per_image_s(record), info)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(benchmark_json.build_document([benchmark], {}, commit={}, started="")))
+    with pytest.raises(BaselineFileError) as caught:
+        read_cells(path)
+    assert_names(caught, path, "limit", "min_fps", "above 0")
 
 
 def test_the_estimate_from_pairs_is_read_back_from_the_json_of_a_run(tmp_path: Path) -> None:

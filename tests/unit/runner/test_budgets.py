@@ -153,6 +153,12 @@ def test_under_load_a_limit_is_of_the_requests_or_of_the_throughput(
     assert check.value == pytest.approx(value)
 
 
+def test_at_a_rate_a_percentile_that_needs_more_requests_is_measured_again() -> None:
+    found = [judged(loaded("r20", *[200.0] * count, count=40), Budget(p99_ms=250.0)) for count in (1, 2)]
+    assert [one.outcome for one in found] == [Outcome.REMEASURE, Outcome.NEW]
+    assert found[1].budgets[0].standing is Standing.WITHIN
+
+
 def test_a_throughput_is_not_limited_where_the_rate_is_given() -> None:
     assert judged(loaded("r20", 200.0), Budget(min_fps=1000.0)).budgets == ()
 
@@ -170,6 +176,15 @@ def test_a_cell_measured_in_pairs_is_decided_after_its_last_pair() -> None:
         for count in (1, 2, 3)
     ]
     assert [one.outcome for one in found] == [Outcome.REMEASURE, Outcome.REMEASURE, Outcome.OK]
+
+
+def test_a_cell_measured_in_pairs_is_over_its_budget_only_where_pairs_are_decided() -> None:
+    reference = Against(SERVER, "googlenet", Conditions(Clock.PREDICT, "caffe"))
+    found = [
+        judged(replace(measured(*[50.0] * count), against=reference), Budget(max_ms=25), Outcome.OK, max_pairs=128)
+        for count in (3, 4, 5)
+    ]
+    assert [one.outcome for one in found] == [Outcome.REMEASURE, Outcome.REMEASURE, Outcome.OVER_BUDGET]
 
 
 def test_the_baseline_is_not_consulted() -> None:
