@@ -326,6 +326,7 @@ def test_the_run_is_kept_but_is_no_night(tk1: BenchProject, old: TableServer) ->
     assert read_nights(tk1.path / ".ddperf", "tk1").cells == {}
 
 
+@pytest.mark.slow
 def test_the_files_of_a_run_have_the_interval_the_pairs_and_the_seed(tk1: BenchProject, old: TableServer) -> None:
     tk1.server.slow(*B8, 1.3)
     files = ("--benchmark-json=out.json", "--junitxml=out.xml", "--ddperf-report=out.csv", "--ddperf-report=out.md")

@@ -165,6 +165,7 @@ def test_percentiles_raise_the_number_of_requests_and_are_judged(tk1: BenchProje
     assert tk1.verdicts()[B1] == "ok"
 
 
+@pytest.mark.slow
 @every_row("load, requests", [("--ddperf-concurrency=1", 74), ("--ddperf-rate=200", 40)])
 def test_a_cell_under_load_stays_comparable_when_a_percentile_is_limited(
     tk1: BenchProject, load: str, requests: int

@@ -456,6 +456,7 @@ def date_nights(tk1: BenchProject, *commits: str) -> None:
             writer.close(run.exit_status or 0, whole=run.whole)
 
 
+@pytest.mark.slow
 def test_a_regressed_cell_says_since_which_night_and_commits_in_every_output(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -315,13 +315,13 @@ def test_no_cells_have_no_verdicts() -> None:
     assert judge([], 0.05) == []
 
 
-def test_ten_thousand_cells_are_judged() -> None:
+def test_a_thousand_cells_are_judged() -> None:
     board = Board()
-    cells = [Cell(board.rounds(1, 10.0 + (index % 100 == 0) * 5), 10.0) for index in range(10_000)]
+    cells = [Cell(board.rounds(1, 10.0 + (index % 100 == 0) * 5), 10.0) for index in range(1000)]
 
     found = outcomes(cells)
 
-    assert found.count("remeasure") >= 100
+    assert found.count("remeasure") >= 10
     assert "regressed" not in found
 
 

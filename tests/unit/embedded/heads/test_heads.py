@@ -90,6 +90,7 @@ def test_what_is_answered_is_what_the_client_takes_for_right(name: str, loaded: 
     assert [one.uri for one in reported] == list(URIS)
 
 
+@pytest.mark.slow
 @every_row("name", TASK_MODELS)
 def test_pictures_differ_in_what_is_said_of_them_and_are_said_the_same_again(name: str, loaded: Loaded) -> None:
     first, again = answers(loaded(name)), answers(loaded(name))

@@ -107,6 +107,7 @@ def test_figures_of_one_batch_size_have_no_layout_faults(name: str) -> None:
     assert layout_faults(figure_of(BARS[name])) == []
 
 
+@pytest.mark.slow
 @every_row("name", BUDGETED)
 def test_figures_with_budgets_have_no_layout_faults(name: str) -> None:
     assert layout_faults(figure_of(BUDGETED[name])) == []
