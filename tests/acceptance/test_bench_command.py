@@ -79,6 +79,7 @@ def batch_sizes(ran: subprocess.CompletedProcess[str], folder: Path) -> list[int
     return sizes
 
 
+@pytest.mark.slow
 def test_the_reports_call_on_a_real_server_is_read_by_a_script_for_dd_bench(
     embedded: EmbeddedServer, images: Path, tmp_path: Path
 ) -> None:

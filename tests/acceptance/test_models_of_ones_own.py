@@ -289,7 +289,14 @@ def printed_command(result: pytest.RunResult) -> list[str]:
     return options
 
 
-@pytest.mark.parametrize("named", ["./my nets/mine", "/srv/models/mine", "{path}/my nets/mine"])
+@pytest.mark.parametrize(
+    "named",
+    [
+        "./my nets/mine",
+        pytest.param("/srv/models/mine", marks=pytest.mark.slow),
+        pytest.param("{path}/my nets/mine", marks=pytest.mark.slow),
+    ],
+)
 def test_the_printed_command_measures_that_cell_again(tk1: BenchProject, named: str) -> None:
     caffe_folder(tk1.path / "my nets" / "mine")
     models = f"--ddperf-models=squeezenet_v1.1,{named.format(path=tk1.path)}"

@@ -33,6 +33,7 @@ COMMANDS = [
     ["select", "--min-fps", "25", "--max-watts", "15"],
     ["check-model", "."],
 ]
+ENVIRONMENTS = [{"PYTHONIOENCODING": "ascii"}, pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0"}, marks=pytest.mark.slow)]
 NAMED = "mod\N{LATIN SMALL LETTER E WITH GRAVE}le \N{SNOWMAN}"
 
 
@@ -100,7 +101,7 @@ def test_a_terminal_of_40_columns_is_not_overrun(tk1: BenchProject) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=str)
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
 @pytest.mark.parametrize("where", ["file", "terminal"])
 def test_a_network_whose_name_the_encoding_does_not_have_is_measured(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], where: str
@@ -162,7 +163,7 @@ def test_a_command_keeps_within_the_terminal(typed: Callable[[int], tuple[str, s
     assert [line for line in lines if len(line) > columns] == []
 
 
-@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=str)
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
 def test_a_name_that_the_encoding_does_not_have_breaks_no_command(tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / NAMED).mkdir()
     text = f'[platforms.mine]\ntitle = "{NAMED}"\nurl = "http://localhost:9"\n'
@@ -176,6 +177,7 @@ def test_a_name_that_the_encoding_does_not_have_breaks_no_command(tmp_path: Path
         assert re.search(rb"\\u2603|\\udce2\\udc98\\udc83", done.stdout + done.stderr)
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_mistake(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S602 - the pipe is what is tried
         f"{DDPERF} report | head -1",

@@ -221,6 +221,7 @@ def test_a_damaged_index_is_made_anew(project: BenchProject) -> None:
     assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
 
 
+@pytest.mark.slow
 def test_a_run_of_one_cell_leaves_the_others_as_an_earlier_run_measured_them(project: BenchProject) -> None:
     project.run()
     project.run("-k", "shufflenet")
@@ -234,6 +235,7 @@ def test_a_run_of_one_cell_leaves_the_others_as_an_earlier_run_measured_them(pro
     assert set(of_run.values()) == {first}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("placeholder_figures")
 def test_a_broken_baseline_of_another_platform_costs_that_platform_alone(project: BenchProject) -> None:
     project.run()
@@ -312,6 +314,7 @@ def test_bare_before_a_path_it_does_not_swallow_the_path(project: BenchProject) 
     assert not (project.path / "test_other.py").is_dir()
 
 
+@pytest.mark.slow
 def test_a_run_is_drawn_over_its_baseline(project: BenchProject) -> None:
     project.server.slow("shufflenet", 1, 1.5)
     result = project.run("--ddperf-plot")

@@ -110,6 +110,7 @@ def test_a_run_in_which_everything_is_new_is_reported_without_a_baseline(tk1: Be
     assert "No cell failed or is unstable." in (tk1.path / "out" / "r.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_reports_of_a_run_with_xdist_are_whole_and_written_once(tk1: BenchProject) -> None:
     tk1.server.slow(*B8, 1.3)
     with TableServer("tx1") as other:

@@ -130,6 +130,7 @@ def test_a_wrong_value_of_a_flag_s_ini_key_is_refused(tk1: BenchProject, option:
     assert_refused(tk1, tk1.run(*SQUEEZENET))
 
 
+@pytest.mark.slow
 @every_row("option", [one for one in OPTIONS if one.metavar and not one.bare])
 def test_an_option_without_its_value_is_refused_by_pytest(tk1: BenchProject, option: Option) -> None:
     result = tk1.run(option.flag)

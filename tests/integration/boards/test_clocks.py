@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(params=["local", f"ssh:{HOST}"])
+@pytest.fixture(params=["local", pytest.param(f"ssh:{HOST}", marks=pytest.mark.slow)])
 def source(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -151,6 +151,7 @@ class TestSummary:
         assert "No cell failed, but pytest did" in github.render_summary(results(OK), FAILED)
         assert "No cell failed" not in github.render_summary(results(REGRESSED), FAILED)
 
+    @pytest.mark.slow
     def test_ten_thousand_cells_stay_under_a_mebibyte_and_the_green_ones_are_left_out(self) -> None:
         red = many(500, Outcome.REGRESSED, "slower " * 10)
         text = github.render_summary(results(*many(9500, reason="fine " * 20), *red), FAILED)

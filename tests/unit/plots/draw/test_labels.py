@@ -97,6 +97,7 @@ def test_figures_of_the_published_tables_have_no_layout_faults(name: str) -> Non
     assert layout_faults(figure) == []
 
 
+@pytest.mark.slow
 @every_row("name", RUN)
 def test_figures_of_a_run_have_no_layout_faults(name: str) -> None:
     assert layout_faults(figure_of(RUN[name])) == []
