@@ -157,8 +157,16 @@ def folder_of_all_users() -> Iterator[Path]:
 
 
 def as_user(uid: int, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", AS_USER, str(uid), str(folder)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # another account cannot write the data of `tox -e coverage`
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", AS_USER, str(uid), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
 
 
 ACCOUNTS = pytest.mark.parametrize(
