@@ -4,7 +4,7 @@
 
 Each suite is a `pytest` run of 4 cells with `--ddperf-against` on two embedded servers of its own, at a tolerance of
 5 %. A load comes and goes, random bursts on all cores. Each run is stored in the folder when it ends; the same command
-resumes, and prints the figures of stored runs without measuring them again. About 45 minutes on two cores:
+resumes, and prints the figures of stored runs without measuring them again. About half an hour on two cores:
 
 - aa: two equal servers beside the load. At most 3 of 60 suites may be red, and 2 % of 1,000 suites whose rounds are
   drawn from those measured and judged as the product does. For comparison, plain runs of 15 passes against a recording.

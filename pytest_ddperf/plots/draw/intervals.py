@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from pytest_ddperf.core.records import FAILING
 from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def draw_intervals(chart: IntervalChart) -> Figure:
 
 
 def _look(row: IntervalRow) -> Mapping[str, Any]:
-    return style.VERDICTS.get(row.outcome, _OTHER)
+    return style.VERDICTS.get(row.outcome, style.FAILED_OTHERWISE if row.outcome in FAILING else _OTHER)
 
 
 def _draw_row(axes: Axes, place: int, row: IntervalRow) -> None:

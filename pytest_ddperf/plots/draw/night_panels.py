@@ -36,7 +36,6 @@ _COMMIT_CHARACTERS = 9
 _ACCEPTED_BLUE, _BAND = style.BLUE, "#cfe3f1"
 _OTHERS = FAILING - style.VERDICTS.keys()
 _POINT: dict[str, Any] = {"marker": "o", "color": style.BLUE, "markersize": 3.5}
-_OTHER_FAILURE: dict[str, Any] = {"marker": "X", "color": style.BLACK, "markersize": 7}
 
 
 def draw_nights(chart: NightChart) -> Figure:
@@ -77,7 +76,7 @@ def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
             axes, chosen, f"{_name(outcome)}:{number}", {**look, "markeredgecolor": "white", "markeredgewidth": 0.6}, 5
         )
     chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.outcome in _OTHERS]
-    _points(axes, chosen, f"failed:{number}", {**_OTHER_FAILURE, "markeredgecolor": "white"}, 5)
+    _points(axes, chosen, f"failed:{number}", {**style.FAILED_OTHERWISE, "markeredgecolor": "white"}, 5)
     for day, night in zip(days, nights, strict=True):
         if night.rebaselined:
             axes.axvline(
@@ -174,7 +173,7 @@ def _keys(chart: NightChart) -> list[Line2D | Patch]:
         if outcome in shown
     ]
     if shown & _OTHERS:
-        handles.append(Line2D([], [], linestyle="", label="failed otherwise", **_OTHER_FAILURE))
+        handles.append(Line2D([], [], linestyle="", label="failed otherwise", **style.FAILED_OTHERWISE))
     if rebaselined:
         handles.append(Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="new baseline"))
     if any(panel.budget for panel in chart.panels):

@@ -65,6 +65,9 @@ VERDICTS: Mapping[Outcome, Mapping[str, Any]] = {
 }
 """Looks of the verdicts that a chart of one cell's changes points out."""
 
+FAILED_OTHERWISE: Mapping[str, Any] = {"marker": "X", "color": BLACK, "markersize": 7}
+"""Look of any other verdict that fails."""
+
 MODELS: Mapping[str, Look] = {
     "mobilenet": Look(SKY, "o", SOLID),
     "mobilenet_depthwise": Look(SKY, "o", DASHED, "none"),

@@ -28,6 +28,7 @@ from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import against, names
+from pytest_ddperf.plots.describe.charts import IntervalChart
 from pytest_ddperf.plots.describe.history import trend_charts
 from pytest_ddperf.plots.draw import parallel, style
 
@@ -318,6 +319,16 @@ def test_the_drawn_intervals_are_those_of_the_cells_slowest_first() -> None:
     assert labels[0] == "SqueezeNet v1.1, b8"
     (band,) = [one for one in axes.patches if one.get_gid() == "tolerance:0"]
     assert band.get_extents().transformed(axes.transData.inverted()).intervalx == pytest.approx([-10.0, 10.0])
+
+
+def test_a_cell_in_pairs_that_was_not_confirmed_does_not_look_like_one_that_is_ok() -> None:
+    chart = CHARTS["against/tk1"]
+    assert isinstance(chart, IntervalChart)
+    rows = tuple(replace(chart.rows[0], outcome=outcome) for outcome in (Outcome.NOT_CONFIRMED, Outcome.OK))
+    (axes,) = figure_of(replace(chart, rows=rows)).axes
+    failed, passed = (line for line in axes.lines if str(line.get_gid()).startswith("change:"))
+    assert failed.get_marker() != passed.get_marker()
+    assert failed.get_color() != passed.get_color()
 
 
 def test_the_networks_differ_without_colour() -> None:
