@@ -32,12 +32,12 @@ run, else of its recorded baseline, else of the published report.
 """
 _EPILOG = """\
 Each platform and network is listed once, with the smallest batch size that meets all requirements. By default rows
-are ranked by top-1 accuracy, images per second per watt, and images per second; unknown figures rank last. An
+are ranked by top-1 accuracy, then images per second per watt, then images per second; unknown figures rank last. An
 unknown required figure rules a cell out, unless --allow-unknown is given. The budgets max_ms, min_fps and
-max_latency_ms of ddperf.toml are requirements, too; the stricter one counts. "~" marks a time too imprecise to decide a
-limit: read from a picture, truncated to whole milliseconds, or scattered between passes. Memory is a lower bound
-(weights and one batch of input): a cell below --max-memory may still not fit. The exit status is 1 if nothing meets the
-requirements.
+max_latency_ms of ddperf.toml are requirements, too; the stricter one counts. "~" marks a time too imprecise to decide
+a limit: read from a picture, truncated to whole milliseconds, or scattered between passes. Memory is a lower bound
+(weights and one batch of input): a cell below --max-memory may still not fit. The exit status is 1 if nothing meets
+the requirements.
 """
 
 
