@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from statistics import median, median_high
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.gate.references import (
     HISTORY,
@@ -205,12 +205,12 @@ class Noise:
 class Suite:
     """The cells of one kind of baseline."""
 
-    def __init__(self, kind: str, cells: Mapping[int, Subject], shifts: ShiftHistory | None, limit: float) -> None:
+    def __init__(self, kind: str, cells: Mapping[Any, Subject], shifts: ShiftHistory | None, limit: float) -> None:
         """Collect the figures of a suite.
 
         Args:
             kind: published, recorded or history.
-            cells: its cells, by any number; at least one.
+            cells: its cells, by any key; at least one.
             shifts: how far whole nights differed from each other; None for published means.
             limit: logarithm of 1 + tolerance.
         """
@@ -221,9 +221,10 @@ class Suite:
         sigmas = [subject.pass_sigma for subject in subjects if subject.pass_sigma is not None]
         self._sigma = median(sigmas) if sigmas else 0.0
         self._passes = self._sigma**2 * round_variance(median_high([subject.passes for subject in subjects]))
-        self._reading = median(subject.reference.reading_variance for subject in subjects)
+        references = [subject.reference for subject in subjects]
+        self._reading = median([one.reading_variance for one in references])
         self._now = pool_variances([subject.later for subject in subjects])
-        runs = [subject.reference for subject in subjects if subject.reference.passes]
+        runs = [one for one in references if one.passes]
         self._then = pool_variances([(one.rounds_variance, one.rounds_degrees) for one in runs])
         known = [(one.variance * (1 + one.centre_weight), one.degrees) for one in runs if one.variance is not None]
         self._expected = median(total for total, _ in known) if known else 0.0
@@ -232,7 +233,7 @@ class Suite:
 
     def after_stall(self) -> Suite:
         """Return the suite without its first round."""
-        cells = {place: subject.after_stall() for place, subject in self.subjects.items()}
+        cells = {one: subject.after_stall() for one, subject in self.subjects.items()}
         return Suite(self._kind, cells, self._shifts, self._limit)
 
     @property
@@ -243,7 +244,7 @@ class Suite:
     @property
     def has_stalled(self) -> bool:
         """Whether the suite as a whole was slower in its first round than in its second one."""
-        falls = sorted(one.values[0] - one.values[1] for one in self.subjects.values() if len(one.values) > 1)
+        falls = sorted([one.values[0] - one.values[1] for one in self.subjects.values() if len(one.values) > 1])
         if self.is_small or len(falls) < _ALMOST_ALL * len(self.subjects):
             return False
         return median(falls) > self._limit and falls[len(falls) // 5] > self._limit / 2

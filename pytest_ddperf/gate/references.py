@@ -179,10 +179,10 @@ def pool_variances(estimates: Sequence[tuple[float, float]]) -> tuple[float, flo
     Args:
         estimates: each a variance and its degrees of freedom, 0 for none.
     """
-    known = sorted((variance, degrees) for variance, degrees in estimates if degrees)
-    total = sum(degrees for _, degrees in known)
+    known = sorted([estimate for estimate in estimates if estimate[1]])
     if not known:
         return 0.0, 0.0
+    total = sum(degrees for _, degrees in known)
     if len(known) < SUITE_FROM:
         return sum(variance * degrees for variance, degrees in known) / total, total
     return median(variance for variance, _ in known) / (1 - 2 / (9 * total / len(known))) ** 3, total

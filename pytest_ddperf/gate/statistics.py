@@ -266,8 +266,7 @@ def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
 
 def _squares(values: Sequence[float], centre: float) -> float:
     """Return the sum of the squared differences from a centre."""
-    off = [value - centre for value in values]
-    return float(sum(map(mul, off, off)))
+    return math.dist(values, [centre] * len(values)) ** 2
 
 
 @functools.cache
@@ -291,26 +290,24 @@ def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
     if count < 6:
         return 0
     mean = sum(ordered) / count
-    off = [value - mean for value in ordered]
-    total = sum(map(mul, off, off))
+    total = _squares(ordered, mean)
     if total <= EPSILON:
         return 0
-    parts = list(accumulate(off))
-    betweens = list(map(mul, map(mul, parts, parts), _split_weights(count)))
-    most = max(betweens)
-    if total - most >= (kept - scatter / math.sqrt(count)) * total:
+    # The variance between the groups is the square of these. None is positive, as the sum of the fastest never is.
+    roots = list(map(mul, accumulate([value - mean for value in ordered]), _split_weights(count)))
+    if total - min(roots) ** 2 >= (kept - scatter / math.sqrt(count)) * total:
         return 0
     best, place = 0.0, 0
-    for index, between in enumerate(betweens, 1):
-        if between > best + EPSILON * total:
-            best, place = between, index
+    for index, root in enumerate(roots, 1):
+        if root * root > best + EPSILON * total:
+            best, place = root * root, index
     return place if total - best < (kept - scatter / math.sqrt(count)) * total else 0
 
 
 @functools.cache
 def _split_weights(count: int) -> tuple[float, ...]:
-    """Return, for each place of a split, the factor of the squared sum of the faster part."""
-    return tuple(count / (index * (count - index)) for index in range(1, count))
+    """Return, for each place of a split, the root of the factor of the squared sum of the faster part."""
+    return tuple(math.sqrt(count / (index * (count - index))) for index in range(1, count))
 
 
 def find_bulk(values: Iterable[float]) -> Bulk:
@@ -330,8 +327,10 @@ class Crowd:
         self._cache: dict[int, Bulk] = {}
 
     def others(self, own: float) -> Bulk:
-        """Return the bulk of all values except one occurrence of `own`."""
+        """Return the bulk of all values except one occurrence of `own`, if there is one."""
         index = bisect_left(self._ordered, own)
+        if index == len(self._ordered) or self._ordered[index] != own:
+            index = len(self._ordered)
         found = self._cache.get(index)
         if found is None:
             found = self._cache[index] = _bulk_of_sorted(self._ordered[:index] + self._ordered[index + 1 :])

@@ -47,6 +47,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -174,9 +175,9 @@ class Verdict:
     platform_shifted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """The figures of a cell that do not depend on other cells, computed once.
+    """The figures of a cell that do not depend on other cells, computed once. Two of them are never equal.
 
     Args:
         passes: number of passes in the first round.
@@ -226,36 +227,48 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
         ValueError: a cell has no round, a round has no pass, a time is not finite and positive, a baseline is not of
             the three kinds, or the tolerance is not a number of 0 or more.
     """
-    return judge_some([prepare(cell) for cell in cells], range(len(cells)), tolerance)
+    prepared = tuple(prepare(cell) for cell in cells)
+    return judge_some(prepared, prepared, tolerance)
 
 
 def judge_some(
-    prepared: Sequence[Prepared], places: Iterable[int], tolerance: float, further: int = 0
+    fellows: tuple[Prepared, ...], cells: Iterable[Prepared], tolerance: float, further: int = 0
 ) -> list[Verdict]:
     """Return the verdicts on some cells of a suite.
 
     Args:
-        prepared: the cells of the suite that are judged together.
-        places: the indices of the cells to judge.
+        fellows: the cells of the suite from which its noise is learnt.
+        cells: the cells to judge; a cell that is not among the fellows is compared with them all the same.
         tolerance: relative, 0.1 for 10 %.
-        further: number of further cells of the suite, each of which may be red by chance, too.
+        further: number of cells of the suite that are not among the fellows, each of which may be red by chance, too.
 
     Raises:
         ValueError: as for `judge`.
     """
-    gate = _Gate(_limit(tolerance), further + sum(one.held is not None for one in prepared))
-    suites: dict[str, Suite] = {}
-    verdicts = []
-    for place in places:
-        one = prepared[place]
-        if one.held is None:
-            verdicts.append(_new(one, tolerance))
-            continue
-        if one.kind not in suites:
-            suite = _suite(one.kind, prepared, gate.limit)
-            suites[one.kind] = suite.after_stall() if suite.has_stalled else suite
-        verdicts.append(gate.verdict(one.kind, suites[one.kind], suites[one.kind].subjects[place]))
-    return verdicts
+    limit = _limit(tolerance)
+    gate = _Gate(limit, further + sum(len(suite.subjects) for suite in _build_suites(fellows, limit).values()))
+    return [
+        _new(one, tolerance) if one.held is None else gate.verdict(one.kind, *_find_suite(one, fellows, limit))
+        for one in cells
+    ]
+
+
+def _find_suite(one: Prepared, fellows: tuple[Prepared, ...], limit: float) -> tuple[Suite, Subject]:
+    """Return the suite by whose noise a cell is judged, and the cell as the suite needs it."""
+    suite = _build_suites(fellows, limit).get(one.kind)
+    if suite is not None and one in suite.subjects:
+        return suite, suite.subjects[one]
+    if suite is not None and one.subject is not None and len(one.values) == 1:
+        return suite, one.subject  # nothing of it depends on the others: neither the baseline nor a stalled round
+    suite = _build_suites((*fellows, one), limit)[one.kind]
+    return suite, suite.subjects[one]
+
+
+@lru_cache(maxsize=8)  # the fellows are the same for many cells of a large suite
+def _build_suites(fellows: tuple[Prepared, ...], limit: float) -> dict[str, Suite]:
+    """Build the suites by kind of baseline, each without its first round if it stalled."""
+    suites = {kind: _build_suite(kind, fellows, limit) for kind in {one.kind for one in fellows} if kind}
+    return {kind: suite.after_stall() if suite.has_stalled else suite for kind, suite in suites.items()}
 
 
 def _limit(tolerance: float) -> float:
@@ -278,17 +291,15 @@ def _values(cell: Cell) -> list[float]:
     return [round_statistic(one) for one in cell.rounds]
 
 
-def _suite(kind: str, prepared: Sequence[Prepared], limit: float) -> Suite:
+def _build_suite(kind: str, fellows: Iterable[Prepared], limit: float) -> Suite:
     """Build the suite of the cells with one kind of baseline."""
     if kind == PUBLISHED:
-        found = {place: one.subject for place, one in enumerate(prepared) if one.subject is not None}
-        return Suite(kind, found, None, limit)
-    group = {place: one for place, one in enumerate(prepared) if one.kind == kind}
-    passes = sorted(one.passes for one in group.values())[len(group) // 2]
-    held, shifts = build_references([one.held for one in group.values() if isinstance(one.held, list)], passes)
+        return Suite(kind, {one: one.subject for one in fellows if one.subject is not None}, None, limit)
+    group = [one for one in fellows if one.kind == kind]
+    passes = sorted(one.passes for one in group)[len(group) // 2]
+    held, shifts = build_references([one.held for one in group if isinstance(one.held, list)], passes)
     subjects = {
-        place: Subject(one.values, one.passes, one.sigma, reference)
-        for (place, one), reference in zip(group.items(), held, strict=True)
+        one: Subject(one.values, one.passes, one.sigma, reference) for one, reference in zip(group, held, strict=True)
     }
     return Suite(kind, subjects, shifts, limit)
 
@@ -398,19 +409,18 @@ def _in_words(
         is_shifted: whether the platform shifted as a whole.
         tolerance: relative.
     """
-    beyond = format_change(limit, change)
     if outcome == "regressed" and is_shifted:
         why = ": the platform shifted as a whole"
     elif outcome == "regressed":
-        why = f", beyond the limit of {beyond}, each round beyond half the tolerance"
+        why = f", beyond the limit of {format_change(limit, change)}, each round beyond half the tolerance"
     elif outcome == "improved" and kind == PUBLISHED:
         why = ", more than chance explains: the published table looks outdated"
     elif outcome == "improved":
         why = ", more than chance explains"
     elif outcome == "remeasure":
-        why = f", undecided at a limit of {beyond}: to be measured again"
+        why = f", undecided at a limit of {format_change(limit, change)}: to be measured again"
     elif outcome == "unstable":
-        why = f", beyond the tolerance but too noisy to rule out chance, limit {beyond}"
+        why = f", beyond the tolerance but too noisy to rule out chance, limit {format_change(limit, change)}"
     else:
         why = ", within the tolerance"
     rounds = len(subject.values)

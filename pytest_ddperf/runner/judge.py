@@ -46,6 +46,10 @@ _NOT_ACCEPTED = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
 FELLOWS = 128
 """Maximum number of cells judged together: more do not improve a suite's centre and spread."""
 
+STEP = 32
+"""Number of cells of a large suite that are judged beside the same others, whose noise is then learnt once for all of
+them: a quarter of these others, so that most were measured shortly before the cell."""
+
 
 class Judge:
     """Judges the cells of one platform as they are measured.
@@ -97,10 +101,10 @@ class Judge:
         if load is not None and load.shortfall:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
-        suite[nodeid] = verdicts.prepare(cell)
-        self._measured[measurement.key] = measurement.conditions, midmean(suite[nodeid].values)
-        fellows, place = find_fellows(suite, nodeid)
-        (verdict,) = verdicts.judge_some(fellows, [place], self._plan.tolerance, len(suite) - len(fellows))
+        own = suite[nodeid] = verdicts.prepare(cell)
+        self._measured[measurement.key] = measurement.conditions, midmean(own.values)
+        fellows = find_fellows(suite, nodeid)
+        (verdict,) = verdicts.judge_some(fellows, [own], self._plan.tolerance, len(suite) - len(fellows))
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
         if rounds < least_rounds and outcome is not Outcome.REMEASURE:
@@ -216,14 +220,16 @@ class Judge:
         )
 
 
-def find_fellows(suite: dict[str, verdicts.Prepared], nodeid: str) -> tuple[list[verdicts.Prepared], int]:
-    """Return a cell with those first measured shortly before and after it, and its index among them.
+def find_fellows(suite: dict[str, verdicts.Prepared], nodeid: str) -> tuple[verdicts.Prepared, ...]:
+    """Return the cells first measured shortly before and after a cell; of a large suite the newest are not among them.
 
     The newest cells of a large suite may all be measured again, because their first round was slow.
     """
     later = next(count for count, name in enumerate(reversed(suite)) if name == nodeid)
-    first = max(0, min(later - FELLOWS // 2, len(suite) - FELLOWS))
-    return [*islice(reversed(suite.values()), first, first + FELLOWS)], later - first
+    place = len(suite) - 1 - later
+    first = max(0, min(place - FELLOWS // 2, len(suite) - FELLOWS)) // STEP * STEP
+    newer = max(0, len(suite) - first - FELLOWS)
+    return (*islice(reversed(suite.values()), newer, newer + FELLOWS),)
 
 
 def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -142,7 +142,8 @@ def measure(
     prepared = list(map(prepare, cells))
     verdicts: dict[int, Verdict] = {}
     for count in range(2, MAX_ROUNDS + 2):
-        verdicts |= zip(again, judge_some(prepared, again, tolerance), strict=True)
+        judged = judge_some(tuple(prepared), [prepared[place] for place in again], tolerance)
+        verdicts |= zip(again, judged, strict=True)
         again = [place for place in again if verdicts[place].outcome == "remeasure"]  # type: ignore[assignment]
         if not again:
             return [verdicts[place] for place in range(len(cells))], [len(one.values) for one in prepared]

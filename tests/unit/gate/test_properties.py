@@ -53,9 +53,9 @@ def greenness(outcome: str) -> int:
 def test_a_cell_judged_by_itself_gets_the_verdict_that_all_cells_together_give_it(
     cells: list[Cell], tolerance: float
 ) -> None:
-    prepared, last = [prepare(cell) for cell in cells], len(cells) - 1
+    prepared = tuple(prepare(cell) for cell in cells)
 
-    assert judge_some(prepared, [last], tolerance) == judge(cells, tolerance)[-1:]
+    assert judge_some(prepared, prepared[-1:], tolerance) == judge(cells, tolerance)[-1:]
 
 
 @settings(max_examples=120, deadline=None)

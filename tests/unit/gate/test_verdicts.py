@@ -460,9 +460,29 @@ def test_a_run_of_passes_and_rounds_is_an_error() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_further_cells_of_a_suite_lower_the_chance_of_each_to_be_red(kind: str) -> None:
     board = Board(sigma=0.1, bias=0.07)
-    cells = [prepare(Cell(board.rounds(6, 11.5), board.baseline(kind))), *map(prepare, board.suite(kind))]
+    cells = (prepare(Cell(board.rounds(6, 11.5), board.baseline(kind))), *map(prepare, board.suite(kind)))
 
-    (alone,), (among_many,) = (judge_some(cells, [0], 0.05, further) for further in (0, 10_000))
+    (alone,), (among_many,) = (judge_some(cells, cells[:1], 0.05, further) for further in (0, 10_000))
 
     assert alone.limit > 0.05
     assert among_many.limit > 1.1 * alone.limit
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cell_beside_its_fellows_gets_the_verdict_of_a_suite_with_it(kind: str) -> None:
+    board = Board()
+    fellows = tuple(map(prepare, board.suite(kind, cells=128)))
+    for rounds, mean_ms in ((1, 10.0), (1, 12.0), (6, 12.0)):
+        own = prepare(Cell(board.rounds(rounds, mean_ms), board.baseline(kind)))
+        (beside,), (among) = judge_some(fellows, [own], 0.05, 1), judge_some((*fellows, own), [own], 0.05)[0]
+        assert beside.outcome == among.outcome
+        assert beside.limit == pytest.approx(among.limit, rel=0.02)
+        assert beside.change == pytest.approx(among.change, abs=0.001)
+
+
+def test_a_cell_beside_fellows_with_other_baselines_is_judged_by_itself() -> None:
+    board = Board()
+    fellows = tuple(map(prepare, board.suite("recorded")))
+    for kind in ("published", "history"):
+        own = prepare(Cell(board.rounds(1), board.baseline(kind)))
+        assert judge_some(fellows, [own], 0.05, 1) == judge_some((*fellows, own), [own], 0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import nightly
@@ -31,10 +32,10 @@ from pytest_ddperf.core.records import (
     convert_published,
 )
 from pytest_ddperf.core.service_parameters import ServiceParameters
-from pytest_ddperf.gate.verdicts import Cell, prepare
+from pytest_ddperf.gate.verdicts import Cell, Prepared, prepare
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.runner.judge import FELLOWS, Judge, describe_differences, find_fellows
+from pytest_ddperf.runner.judge import FELLOWS, STEP, Judge, describe_differences, find_fellows
 from pytest_ddperf.runner.plan import PlatformPlan
 
 if TYPE_CHECKING:
@@ -190,12 +191,32 @@ def test_cells_that_were_measured_again_do_not_stand_for_a_large_suite() -> None
     assert slower.outcome is Outcome.REGRESSED
 
 
+def prepared_suite(count: int) -> dict[str, Prepared]:
+    return {str(number): prepare(Cell([[50.0 + number]])) for number in range(count)}
+
+
 @pytest.mark.parametrize("place", [0, 1, 150, 298, 299])
 def test_every_cell_of_a_large_suite_is_judged_with_as_many_others(place: int) -> None:
-    suite = {str(number): prepare(Cell([[50.0 + number]])) for number in range(300)}
-    fellows, own = find_fellows(suite, str(place))
-    assert len(fellows) == FELLOWS
-    assert fellows[own] is suite[str(place)]
+    suite = prepared_suite(300)
+    fellows = find_fellows(suite, str(place))
+    assert len(set(fellows)) == FELLOWS
+    places = [number for number, one in enumerate(suite.values()) if one in fellows]
+    assert min(abs(number - place) for number in places) < STEP
+    assert max(abs(number - place) for number in places) < FELLOWS + STEP
+
+
+def test_a_cell_of_a_suite_that_is_not_large_is_judged_with_all_of_it() -> None:
+    suite = prepared_suite(FELLOWS)
+    for name in ("0", str(FELLOWS - 1)):
+        assert set(find_fellows(suite, name)) == set(suite.values())
+
+
+def test_the_next_cells_of_a_large_suite_are_judged_with_the_same_fellows() -> None:
+    whole, fellows = prepared_suite(FELLOWS + 2 * STEP), set()
+    for count in range(FELLOWS, FELLOWS + 2 * STEP):
+        suite = dict(islice(whole.items(), count))
+        fellows.add(find_fellows(suite, str(count - 1)))
+    assert len(fellows) == 2
 
 
 def test_a_cell_without_a_baseline_is_new() -> None:
