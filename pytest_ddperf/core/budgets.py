@@ -45,10 +45,10 @@ class Budget:
 
     def limits(self) -> Iterator[tuple[str, float]]:
         """Yield the key and value of each limit."""
-        for one in fields(self):
-            value = getattr(self, one.name)
+        for name in BUDGET_KEYS:
+            value = getattr(self, name)
             if value is not None:
-                yield one.name, value
+                yield name, value
 
     def or_else(self, other: Budget) -> Budget:
         """Return a copy whose missing limits are those of another budget."""

@@ -8,7 +8,6 @@ import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.plugin.cell_run import attempts_of
-from pytest_ddperf.plugin.collection import read_budget
 from pytest_ddperf.plugin.progress_line import show_progress_line
 from pytest_ddperf.plugin.session import SESSION_KEY
 
@@ -89,5 +88,4 @@ def create_bench(request: pytest.FixtureRequest) -> Bench:
         reason = f"the baseline of {key.platform} marks the cell x, not measurable there"
         attempts.record = CellRecord(key, request.node.nodeid, Outcome.UNAVAILABLE, f"{reason} ({marked.source})")
         pytest.skip(f"{reason}; --ddperf-run-unavailable runs it all the same")
-    budget = session.settings.budget(key.platform, key.model, read_budget(request.node))
-    return Bench(key, attempts, session, budget)
+    return Bench(key, attempts, session, session.cells.budgets[request.node.nodeid])

@@ -61,12 +61,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gated = [(item, key) for item in session.items if (key := collection.get_cell(item)) is not None]
     bench.cells.collected = [key for _, key in gated]
     try:
-        bench.cells.limited_figures = sum(
-            collection.check_budget(
-                bench.settings, key, collection.list_cells_of_test(bench, item), item
-            ).count_figures(key)
+        bench.cells.budgets = {
+            item.nodeid: collection.check_budget(bench.settings, key, collection.list_cells_of_test(bench, item), item)
             for item, key in gated
-        )
+        }
+        bench.cells.limited_figures = sum(bench.cells.budgets[item.nodeid].count_figures(key) for item, key in gated)
     except ConfigurationError as error:
         if not bench.is_worker:
             raise pytest.UsageError(f"ddperf: {error}") from None
@@ -131,12 +130,10 @@ def pytest_runtest_makereport(
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_report_teststatus(
-    report: pytest.TestReport,
-) -> tuple[str, str, str] | None:
+def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
     """Show the verdict of a cell in verbose output, such as `PASSED 88.7 ms/img -1.7 %`."""
     record = get_record(report) if report.when == "call" else None
     if record is None or report.skipped or hasattr(report, "wasxfail"):
         return None
     letter, word = (".", "PASSED") if report.passed else ("F", "FAILED")
-    return report.outcome, letter, f"{word} {format_verdict(record)}"
+    return report.outcome, letter, f"{word} {format_verdict(record)}" if config.get_verbosity() > 0 else word

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_ddperf.config.settings import Settings
+    from pytest_ddperf.core.budgets import Budget
     from pytest_ddperf.core.records import CellKey, CellRecord
     from pytest_ddperf.runner.plan import PlatformPlan
 
@@ -25,6 +26,7 @@ class RunCells:
         of_test: all cells of each test function, by its node id without parameters.
         collected: the cells of the collected tests.
         deselected: the number of deselected cells.
+        budgets: the budgets of these cells, by node id.
         limited_figures: the number of figures of these cells with a limit.
     """
 
@@ -33,6 +35,7 @@ class RunCells:
         self.of_test: dict[str, Sequence[CellKey]] = {}
         self.collected: Sequence[CellKey] = ()
         self.deselected = 0
+        self.budgets: Mapping[str, Budget] = {}
         self.limited_figures = 0
         self._config = config
 

@@ -40,6 +40,7 @@ class CellRecords:
         self.facts: ServerFacts | None = None
         self.services: dict[str, OpenService] = {}
         self._conditions = functools.cache(plan.conditions)
+        self._remarks = functools.cache(plan.remarks)
         self._plan = plan
         self._networks = networks
         self._say = say
@@ -93,11 +94,11 @@ class CellRecords:
             record = judge_budget(record, measurement, budget, figures, self._plan.max_pairs)
         notes = (
             *about_service,
-            *self._plan.remarks(model, measurement.conditions),
+            *self._remarks(model, measurement.conditions),
             self.fixed_batches.describe(measurement),
             self._new_version,
         )
-        return replace(record, notes=(*record.notes, *filter(None, notes)))
+        return replace(record, notes=(*record.notes, *filter(None, notes))) if any(notes) else record
 
     def record_failure(
         self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
