@@ -130,10 +130,10 @@ def pytest_runtest_makereport(
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Show the verdict of a cell in verbose output, such as `PASSED 88.7 ms/img -1.7 %`."""
     record = get_record(report) if report.when == "call" else None
     if record is None or report.skipped or hasattr(report, "wasxfail"):
         return None
     letter, word = (".", "PASSED") if report.passed else ("F", "FAILED")
-    return report.outcome, letter, f"{word} {format_verdict(record)}" if config.get_verbosity() > 0 else word
+    return report.outcome, letter, f"{word} {format_verdict(record)}"

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 GREEN = (Outcome.OK, Outcome.IMPROVED)
 
+_COMPARED_WITH_NO_LIMIT = frozenset({Outcome.IMPROVED, Outcome.NEW})
+
+_NO_SHIFT = format_change(0.0)
+
 Segment = tuple[str, str]
 """A piece of a line of the terminal and its style: "" or one of pytest's markup names (red, green, yellow, bold)."""
 
@@ -109,7 +113,7 @@ def explain_verdict(cell: Result, length: int) -> str:
 
 def format_limit(cell: Decided) -> str:
     """Format the limit with which a cell's change was compared; "" if it was not compared with one."""
-    if cell.change is None or cell.limit is None or cell.outcome in {Outcome.IMPROVED, Outcome.NEW}:
+    if cell.change is None or cell.limit is None or cell.outcome in _COMPARED_WITH_NO_LIMIT:
         return ""
     return format_change(cell.limit, cell.change)
 
@@ -117,7 +121,7 @@ def format_limit(cell: Decided) -> str:
 def format_removed(cell: Decided) -> str:
     """State the common shift that was removed from a cell's change: `common shift of +4.2 % removed`; "" for none."""
     removed = format_change(cell.shift_removed)
-    return "" if removed == format_change(0.0) else f"common shift of {removed} removed"
+    return "" if removed == _NO_SHIFT else f"common shift of {removed} removed"
 
 
 def format_decision(cell: Decided) -> str:

@@ -47,6 +47,9 @@ MARKS = {Outcome.REGRESSED: "!", Outcome.OVER_BUDGET: "#", Outcome.IMPROVED: "*"
 LEAST_SHIFTED = 3
 """Cells that must be slower than the reference before this is called a difference of the servers as a whole."""
 
+_PLAIN = frozenset({Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE})
+"""Verdicts that the change and the word before it show."""
+
 LEGEND = {
     Outcome.REGRESSED: "! regressed",
     Outcome.OVER_BUDGET: "# over budget",
@@ -69,12 +72,12 @@ def format_verdict(record: CellRecord) -> str:
     value = f"{format_ms(record.now_ms)} ms/img"
     if record.change is None:
         return f"{value} {record.outcome}"
-    parts = [value, format_decided(record)]
-    if record.pairs:
-        parts += [*([] if record.interval is None else [format_interval(record.interval)]), f"{record.pairs} pairs"]
-    if record.outcome not in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE}:
+    parts, pairs = [value, format_decided(record)], record.pairs
+    if pairs:
+        parts += [*([] if record.interval is None else [format_interval(record.interval)]), f"{pairs} pairs"]
+    if record.outcome not in _PLAIN:
         parts.append(str(record.outcome))
-    if record.pairs:
+    if pairs:
         return " ".join(parts)
     limit = format_limit(record)
     resolution = "" if record.resolution is None else format_resolution(record.resolution)
