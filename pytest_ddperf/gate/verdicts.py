@@ -246,22 +246,22 @@ def judge_some(
         ValueError: as for `judge`.
     """
     limit = _limit(tolerance)
-    gate = _Gate(limit, further + sum(len(suite.subjects) for suite in _build_suites(fellows, limit).values()))
-    return [
-        _new(one, tolerance) if one.held is None else gate.verdict(one.kind, *_find_suite(one, fellows, limit))
-        for one in cells
-    ]
-
-
-def _find_suite(one: Prepared, fellows: tuple[Prepared, ...], limit: float) -> tuple[Suite, Subject]:
-    """Return the suite by whose noise a cell is judged, and the cell as the suite needs it."""
-    suite = _build_suites(fellows, limit).get(one.kind)
-    if suite is not None and one in suite.subjects:
-        return suite, suite.subjects[one]
-    if suite is not None and one.subject is not None and len(one.values) == 1:
-        return suite, one.subject  # nothing of it depends on the others: neither the baseline nor a stalled round
-    suite = _build_suites((*fellows, one), limit)[one.kind]
-    return suite, suite.subjects[one]
+    suites = _build_suites(fellows, limit)
+    gate = _Gate(limit, further + sum(len(suite.subjects) for suite in suites.values()))
+    verdicts = []
+    for one in cells:
+        if one.held is None:
+            verdicts.append(_new(one, tolerance))
+            continue
+        suite = suites.get(one.kind)
+        subject = None if suite is None else suite.subjects.get(one)
+        if suite is not None and subject is None and len(one.values) == 1:
+            subject = one.subject  # nothing of a published mean and a first round depends on the other cells
+        if suite is None or subject is None:
+            suite = _build_suites((*fellows, one), limit)[one.kind]
+            subject = suite.subjects[one]
+        verdicts.append(gate.verdict(one.kind, suite, subject))
+    return verdicts
 
 
 @lru_cache(maxsize=8)  # the fellows are the same for many cells of a large suite
