@@ -236,29 +236,18 @@ def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindChec
 def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
     """Return the settings with which a network's service is created.
 
-    For a user's own network, settings that the user did not configure are read from its files.
+    For a user's own network, settings that the user did not configure are read from its files, if they are on this
+    machine: from those for the backend `mllib`, if it can read them.
 
     Raises:
         ConfigurationError: the network's folder cannot be read.
     """
-    found = read_facts(model, mllib) if model.is_own else ModelFacts(mllib)
-    width, height, nclasses = model.width or found.width, model.height or found.height, model.nclasses or found.nclasses
-    return ModelFacts(mllib, width, height, nclasses)
-
-
-def read_facts(model: Network, preferred: str) -> ModelFacts:
-    """Read the service settings of a user's network from its files, for the `preferred` backend if it can read them.
-
-    If the files are not on this machine, only the backend is set.
-
-    Raises:
-        ConfigurationError: the network's folder cannot be read.
-    """
-    if model.path is None:
-        return ModelFacts(preferred)
-    folder = model_folder.find_model_files(Path(model.path))
-    mllib = folder.backend(model.mllib or preferred)
-    readable = model_folder.READERS.get(mllib, tuple(Kind))
-    found = {each.kind: each for each in check(folder, ())}
-    one = next((found[kind] for kind in readable if kind in found), None)
-    return ModelFacts(mllib) if one is None else ModelFacts(mllib, one.width, one.height, one.classes)
+    found = None
+    if model.path is not None:
+        folder = model_folder.find_model_files(Path(model.path))
+        readable = model_folder.READERS.get(folder.backend(model.mllib or mllib), tuple(Kind))
+        checks = {each.kind: each for each in check(folder, ())}
+        found = next((checks[kind] for kind in readable if kind in checks), None)
+    if found is None:
+        return ModelFacts(model.width, model.height, model.nclasses)
+    return ModelFacts(model.width or found.width, model.height or found.height, model.nclasses or found.classes)

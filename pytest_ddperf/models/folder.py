@@ -99,7 +99,6 @@ class ModelFolder:
 class ModelFacts:
     """The settings with which a service is created; None for those that are unknown."""
 
-    mllib: str
     width: int | None = None
     height: int | None = None
     nclasses: int | None = None
