@@ -25,7 +25,7 @@ from pytest_ddperf.models.findings import (
     unknown_output,
 )
 from pytest_ddperf.models.folder import Kind, ModelFacts
-from pytest_ddperf.models.ncnn import KNOWN_TYPES
+from pytest_ddperf.models.ncnn import KNOWN_TYPES, read_param
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +159,7 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
         text = f"no {absent} for {name}: DeepDetect rejects the service (400, dd_code 1006)."
         return KindCheck(Kind.NCNN, (missing_finding("network", text),))
     try:
-        net = model_folder.read_ncnn(folder.param)
+        net = read_param(model_folder.read_text(folder.param, "NCNN's text format"), folder.param)
     except ModelFileError as error:
         return KindCheck(Kind.NCNN, (missing_finding("network", str(error)),))
     findings = [Finding(Level.OK, "network", f"{folder.param.name}, {len(net.layers)} layers")]

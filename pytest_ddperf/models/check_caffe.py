@@ -15,6 +15,7 @@ from pytest_ddperf.models.caffe.cost import (
 )
 from pytest_ddperf.models.caffe.inputs import SOURCES
 from pytest_ddperf.models.caffe.layer import format_size
+from pytest_ddperf.models.caffe.net import read_net
 from pytest_ddperf.models.caffe.shapes import UNKNOWN_TYPE
 from pytest_ddperf.models.findings import (
     SIDE,
@@ -56,7 +57,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
             ),
         )
     try:
-        net = model_folder.read_deploy(folder.deploy)
+        net = read_net(model_folder.read_text(folder.deploy, "a prototxt"), folder.deploy)
         layers = compute_sizes(net)
         cost = compute_model_cost(net)
     except ModelFileError as error:
