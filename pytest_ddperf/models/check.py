@@ -18,9 +18,9 @@ from pytest_ddperf.models.findings import (
     KindCheck,
     Level,
     check_labels,
+    check_weights,
     format_megabytes,
     missing_finding,
-    unchecked_weights,
     uncounted,
     unknown_output,
 )
@@ -154,9 +154,9 @@ def _open(dims: Sequence[int | None]) -> str:
 
 def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
     if folder.param is None or folder.bin is None:
-        there, absent = (folder.bin, ".param (the description)") if folder.bin else (folder.param, ".bin (the weights)")
-        name = there.name if there is not None else ""
-        text = f"no {absent} for {name}: DeepDetect rejects the service (400, dd_code 1006)."
+        (there,) = filter(None, (folder.param, folder.bin))
+        absent = ".bin (the weights)" if folder.param else ".param (the description)"
+        text = f"no {absent} for {there.name}: DeepDetect rejects the service (400, dd_code 1006)."
         return KindCheck(Kind.NCNN, (missing_finding("network", text),))
     try:
         net = read_param(model_folder.read_text(folder.param, "NCNN's text format"), folder.param)
@@ -182,16 +182,8 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
         if not softmax:
             text += "" if last is None else ". Classification needs a softmax."
         findings.append(Finding(Level.OK, "output", text) if softmax else missing_finding("output", text))
-    stored = folder.bin.stat().st_size
-    weights = f"{folder.bin.name}, {format_megabytes(stored)}"
-    if stored < net.least_bytes:
-        findings.append(
-            missing_finding("weights", f"{weights}: too small for this network's {net.parameters:,} weights.")
-        )
-    elif net.uncounted:
-        findings.append(unchecked_weights(weights))
-    else:
-        findings.append(Finding(Level.OK, "weights", weights))
+    network = f"this network's {net.parameters:,} weights"
+    findings.append(check_weights(folder.bin, net.least_bytes, network, is_complete=not net.uncounted))
     findings.append(check_labels(folder, None))
     findings += uncounted("layers", net.uncounted)
     note = "A .param file contains no sizes, so multiply-adds and memory cannot be computed from it."

@@ -24,9 +24,9 @@ from pytest_ddperf.models.findings import (
     KindCheck,
     Level,
     check_labels,
+    check_weights,
     format_megabytes,
     missing_finding,
-    unchecked_weights,
     uncounted,
     unknown_output,
 )
@@ -184,15 +184,9 @@ def _weights(folder: ModelFolder, needed: int = 0, *, is_complete: bool = True) 
     if folder.caffemodel is None:
         text = "no .caffemodel, the trained weights. DeepDetect creates the service, but rejects every"
         return missing_finding("weights", f"{text} prediction (400, dd_code 1006).")
-    size = folder.caffemodel.stat().st_size
-    text = f"{folder.caffemodel.name}, {format_megabytes(size)}"
-    if size < needed / 2:  # half the size is possible: 16 bits per number
-        return missing_finding(
-            "weights", f"{text}: too small for this network, whose weights take {format_megabytes(needed)} in fp32."
-        )
-    if not is_complete:
-        return unchecked_weights(text)
-    return Finding(Level.OK, "weights", text)
+    network = f"this network, whose weights take {format_megabytes(needed)} in fp32"
+    # half the size is possible: 16 bits per number
+    return check_weights(folder.caffemodel, needed / 2, network, is_complete=is_complete)
 
 
 def _memory(net: CaffeNet, layers: Sequence[LayerWithSizes], batch_size: int) -> BatchMemory:
