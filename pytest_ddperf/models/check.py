@@ -174,14 +174,14 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
             Finding(Level.OK, "input", f"{next(iter(net.inputs))}, {format_size((size[2], size[1], size[0]))}")
         )
     last = net.outputs[-1] if net.outputs else None
-    softmax = last is not None and last.type in {"Softmax", "Sigmoid", "DetectionOutput", "Yolov3DetectionOutput"}
-    text = "no layer produces an output." if last is None else f"{last.name}, {last.type}"
-    if last is not None and last.type not in KNOWN_TYPES:
+    if last is None:
+        findings.append(missing_finding("output", "no layer produces an output."))
+    elif last.type not in KNOWN_TYPES:
         findings.append(Finding(Level.NOTE, "output", unknown_output(last.name, last.type)))
+    elif last.type in {"Softmax", "Sigmoid", "DetectionOutput", "Yolov3DetectionOutput"}:
+        findings.append(Finding(Level.OK, "output", f"{last.name}, {last.type}"))
     else:
-        if not softmax:
-            text += "" if last is None else ". Classification needs a softmax."
-        findings.append(Finding(Level.OK, "output", text) if softmax else missing_finding("output", text))
+        findings.append(missing_finding("output", f"{last.name}, {last.type}. Classification needs a softmax."))
     network = f"this network's {net.parameters:,} weights"
     findings.append(check_weights(folder.bin, net.least_bytes, network, is_complete=not net.uncounted))
     findings.append(check_labels(folder, None))
@@ -201,9 +201,8 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
 
 def _torch(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
     names = ", ".join(f"{one.name} ({format_megabytes(one.stat().st_size)})" for one in folder.torch)
-    empty = [one.name for one in folder.torch if not one.stat().st_size]
-    findings = [missing_finding("network", f"{', '.join(empty)} is empty.")] if empty else []
-    findings += [Finding(Level.OK, "network", names)] if not empty else []
+    empty = ", ".join(one.name for one in folder.torch if not one.stat().st_size)
+    findings = [missing_finding("network", f"{empty} is empty.") if empty else Finding(Level.OK, "network", names)]
     if len(folder.torch) > 1:
         findings.append(
             Finding(Level.NOTE, "network", "several .pt files: it is undefined which one DeepDetect loads.")
