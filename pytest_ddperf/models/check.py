@@ -113,7 +113,7 @@ def _onnx_name(path: Path) -> list[Finding]:
 
 
 def _onnx_input(net: OnnxNet) -> Finding:
-    shown_inputs = ", ".join(f"{name}: {kind} {_open(dims)}" for name, kind, dims in net.inputs) or "none"
+    shown_inputs = ", ".join(f"{name}: {kind} {format_size(dims)}" for name, kind, dims in net.inputs) or "none"
     expected = "one input, float N x 3 x height x width"
     if len(net.inputs) != 1 or net.inputs[0][1] != "float" or len(net.inputs[0][2]) != 4:
         return missing_finding(
@@ -127,7 +127,7 @@ def _onnx_input(net: OnnxNet) -> Finding:
         notes.append(f"its batch size is fixed at {batch}: export it with a free batch dimension to measure others")
     if {height, width} != {SIDE} and height is not None and width is not None:
         notes.append(f"create the service with width {width} and height {height}, not {SIDE}")
-    text = f"{name}, {_open(net.inputs[0][2])}"
+    text = f"{name}, {format_size(net.inputs[0][2])}"
     return Finding(Level.NOTE, "input", f"{text}: {'; '.join(notes)}.") if notes else Finding(Level.OK, "input", text)
 
 
@@ -138,7 +138,7 @@ def _onnx_output(net: OnnxNet, classes: int | None) -> Finding:
     if net.last in {"Softmax", "Sigmoid"}:
         return Finding(Level.OK, "output", f"{name}, {net.last}, {classes or 'an unknown number of'} classes")
     made = f"the output of {net.last}" if net.last else "not the output of an operator"
-    text = f"{name} ({_open(dims)}) is {made}. Classification needs a softmax."
+    text = f"{name} ({format_size(dims)}) is {made}. Classification needs a softmax."
     return Finding(Level.NOTE if len(net.outputs) > 1 else Level.MISSING, "output", text)
 
 
@@ -146,10 +146,6 @@ def _onnx_memory(net: OnnxNet, batch_size: int) -> BatchMemory:
     if net.live_numbers is None:
         return BatchMemory(batch_size, why_not="The file does not state the sizes of all results.")
     return BatchMemory(batch_size, net.weight_bytes, BYTES * net.live_numbers * batch_size)
-
-
-def _open(dims: Sequence[int | None]) -> str:
-    return "x".join("N" if size is None else str(size) for size in dims) or "a single number"
 
 
 def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:

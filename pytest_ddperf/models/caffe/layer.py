@@ -61,9 +61,9 @@ class Bottoms(Sequence["Shape"]):
         return len(self._shapes)
 
 
-def format_size(shape: Sequence[int]) -> str:
-    """Format a size: `1x3x224x224`."""
-    return "x".join(str(size) for size in shape) or "a single number"
+def format_size(shape: Sequence[int | None]) -> str:
+    """Format a size: `1x3x224x224`; a dimension that is not fixed is `N`."""
+    return "x".join("N" if size is None else str(size) for size in shape) or "a single number"
 
 
 def layer_error(layer: Layer, found: str, expected: str) -> ModelFileError:
