@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 _ANSWERS = {"Softmax": "a class for each image", "Sigmoid": "several classes for each image"}
 _KEEPING_CHANNELS = frozenset({"BatchNorm", "Dropout", "Pooling", "ReLU", "Scale", "Sigmoid", "Softmax"})
-_BOXES = frozenset({"DetectionOutput"})
 
 
 def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
@@ -67,13 +66,13 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     named = f" ({net.name})" if net.name else ""
     findings = [
         Finding(Level.OK, "network", f"{folder.deploy.name}, {len(net.layers)} layers{named}"),
-        _input(net, layers),
+        _input(net, layers[0].layer, images),
         output,
         _weights(folder, BYTES * count_stored_numbers(layers), is_complete=not cost.uncounted),
         check_labels(folder, classes),
     ]
     findings += uncounted("layers", cost.uncounted)
-    square = images if images is not None and len(images) == 4 else None
+    height, width = images[2:] if images is not None and len(images) == 4 else (None, None)
     return KindCheck(
         Kind.CAFFE,
         tuple(findings),
@@ -84,8 +83,8 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         tuple(_memory(net, layers, size) for size in batch_sizes),
         "fp32; Caffe keeps the output of every layer that does not work in place. A lower bound: the workspace of "
         "layers and cuDNN is not included.",
-        None if square is None else square[3],
-        None if square is None else square[2],
+        width,
+        height,
         classes,
     )
 
@@ -97,9 +96,7 @@ def _images(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> tuple[int, ...] 
     return next((each.step.tops[0] for each in layers if each.layer.type in SOURCES and each.step.tops), None)
 
 
-def _input(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> Finding:
-    images = _images(net, layers)
-    first = layers[0].layer
+def _input(net: CaffeNet, first: Layer, images: tuple[int, ...] | None) -> Finding:
     sides = images[1:] if images is not None and len(images) == 4 else (3, SIDE, SIDE)
     wanted = (
         'layer { name: "data" type: "MemoryData" top: "data" top: "label" memory_data_param { batch_size: 1 channels: '
@@ -135,7 +132,7 @@ def _output(layers: Sequence[LayerWithSizes]) -> tuple[int | None, Finding]:
         return None, missing_finding("output", "no layer produces an output.")
     last = ends[-1]
     classes = _classes(layers, layers.index(last))
-    if last.layer.type in _BOXES:
+    if last.layer.type == "DetectionOutput":
         return None, Finding(Level.OK, "output", f"{last.layer.name}, {last.layer.type}: boxes")
     if last.layer.type in _ANSWERS:
         number = "an unknown number of" if classes is None else classes
