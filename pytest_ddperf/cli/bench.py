@@ -42,7 +42,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     server.add_argument("--port", type=argument_type(PORT), default=_DEFAULTS.port, metavar="N",
                         help="port of the server; default: %(default)s")  # fmt: skip
-    server.add_argument("--sname", metavar="NAME", help="name of the service; it must exist unless --create is given")
+    server.add_argument("--sname", dest="service", default=_DEFAULTS.service, metavar="NAME",
+                        help="name of the service; it must exist unless --create is given")  # fmt: skip
     server.add_argument("--create", metavar="DIR", help="create the service from this folder of the server")
     server.add_argument(
         "--auto-kill", action="store_true", help="delete the service at the end, even if it existed before"

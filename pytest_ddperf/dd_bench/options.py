@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """dd_bench's options, with its names and defaults; `timer` and `timeout_s` are our own.
+    """dd_bench's options with its defaults and names, except `service`, its sname; `timer` and `timeout_s` are our own.
 
     Args:
+        service: name of the service as given; servers store it in lower case.
         parameters: parameters of the service and its requests; all but `delete_services` are options of dd_bench.
         remote_bench_data_dir: folder of the images on the server.
         list_bench_files: file that lists the names of the images; None for `list_bench_files.txt` in the current folder
@@ -37,7 +38,7 @@ class BenchOptions:
         timeout_s: seconds without an answer after which a request times out.
     """
 
-    sname: str | None = None
+    service: str = ""
     host: str = "localhost"
     port: int = 8080
     parameters: ServiceParameters = DD_BENCH_DEFAULTS
@@ -56,11 +57,6 @@ class BenchOptions:
     json_output: str | None = None
     timer: str = AUTO
     timeout_s: float = 300.0
-
-    @property
-    def service(self) -> str:
-        """Name of the service as given; servers store it in lower case."""
-        return self.sname or ""
 
     @property
     def data_dir(self) -> str:
