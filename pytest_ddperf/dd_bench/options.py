@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TENSORRT, ServiceParameters
 from pytest_ddperf.core.tasks import Task
@@ -73,11 +72,6 @@ class BenchOptions:
         return f"http://{host}:{self.port}"
 
     @property
-    def server(self) -> ServerOptions:
-        """How to reach the server."""
-        return ServerOptions(self.url, timeout_s=self.timeout_s)
-
-    @property
     def task(self) -> Task:
         """Task of the service; the options have the same precedence as in dd_bench."""
         if self.detection and self.search_multibox:
@@ -94,11 +88,6 @@ class BenchOptions:
     def batch_sizes(self) -> tuple[int, ...]:
         """Batch sizes to measure: 1, 2, 4, 8, 16, 32, then every 16, up to `max_batch_size`."""
         return build_batch_schedule("dd_bench", self.max_batch_size)
-
-    @property
-    def engine_batch_size(self) -> int:
-        """`maxBatchSize` of a service used for all batch sizes; only TensorRT reads it."""
-        return self.max_batch_size if self.parameters.mllib == TENSORRT else 1
 
     def service_body(self, max_batch_size: int) -> dict[str, object]:
         """Build the body of the request that creates the service from the folder `create`."""

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
+from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
@@ -114,7 +115,8 @@ class DdBenchRun:
         options = self._options
         if options.create and not self._recreate:
             try:
-                self._create(options.engine_batch_size)
+                # only TensorRT reads it
+                self._create(options.max_batch_size if options.parameters.mllib == TENSORRT else 1)
             except ServiceExistsError:
                 self._remark(f"the service {options.service} already exists and is used as it is")
             return
