@@ -80,7 +80,6 @@ class DdBenchRun:
         self._usual: Prediction | None = None
         self._lost = ""
         self._clock: Clock | None = None
-        self._pitfalls_described = False
 
     def run(self) -> Generator[BatchResult, None, None]:
         """Measure one batch size after the other and yield each result when it is complete.
@@ -216,12 +215,14 @@ class DdBenchRun:
         if measurement.invalid:
             return BatchResult(batch_size, failure=measurement.invalid)
         clock = measurement.conditions.clock
+        is_first = self._clock is None
         if clock is not self._clock:
             self._clock = clock
             self._remark(f"times are from {_CLOCKS[clock]}")
         passes = measurement.rounds[-1].passes
         transforms = [one.transform_ms for one in passes if one.transform_ms is not None]
-        self._describe_pitfalls()
+        if is_first:
+            self._describe_pitfalls()
         return BatchResult(
             batch_size,
             tuple(round(ms, _DIGITS) for one in passes if (ms := one.ms(clock)) is not None),
@@ -229,10 +230,7 @@ class DdBenchRun:
         )
 
     def _describe_pitfalls(self) -> None:
-        """Warn once, after the first measured batch size, if the times are not what they seem."""
-        if self._pitfalls_described:
-            return
-        self._pitfalls_described = True
+        """Warn if the times are not what they seem."""
         options, info = self._options, self._target.client.latest_info  # read between the passes, for the totals
         service = None if info is None else info.find_service(options.service)
         if service is not None and (warning := describe_pitfalls(options, service)):
