@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.embedded.images.images import ImageReader
     from pytest_ddperf.embedded.server.repository import Engine
-    from pytest_ddperf.embedded.wire import TorchService
+    from pytest_ddperf.embedded.wire import ImageSettings, TorchService
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Service:
         """Return the service's JSON; in the list of `/info`, `gpuid` is a number instead of a list."""
         torch = self._request.torch
         task = None if torch and torch.template else TASK_MODELS.get(self._request.repository)
-        width, height = self._size()
+        width, height = self._size(self._request.settings)
         parameters = describe_parameters(self._request.parameters, width, height, self._threads)
         if not in_list:
             parameters["mllib"]["gpuid"] = [0]
@@ -168,22 +168,19 @@ class Service:
             **({"service_stats": self._statistics.to_json()} if self._with_stats else {}),
         }
 
-    def _size(self) -> tuple[int, int]:
+    def _size(self, settings: ImageSettings) -> tuple[int, int]:
         fallback = (self._engine.input_size if self._engine is not None else None) or _DEFAULT_SIZE
-        settings = self._request.settings
         return settings.width or fallback[0], settings.height or fallback[1]
 
     def _predictions(self, request: PredictRequest, work: _Work) -> tuple[list[JsonObject], OutputSettings]:
         settings, output = parse_parameters(request.parameters, self._request.settings)
         if not request.data:
             raise bad_input("missing data")
-        is_torch = self.is_torch
-        at_once = parse_test_batch_size(request.parameters) if is_torch else -1
-        if is_torch and output.measure:
+        at_once = parse_test_batch_size(request.parameters) if self.is_torch else -1
+        if self.is_torch and output.measure:
             raise bad_service("Missing label on data while testing")
         engine = self.load()
-        fallback = self._size()
-        size = (settings.width or fallback[0], settings.height or fallback[1])
+        size = self._size(settings)
         started_s = time.perf_counter()
         try:
             batch = self._reader.read(request.data, settings, size, self._buffer)
@@ -193,7 +190,7 @@ class Service:
             work.transform_ms = (time.perf_counter() - started_s) * 1000
         if not batch.uris:
             raise bad_input("missing data")
-        if not is_torch:
+        if not self.is_torch:
             work.images = len(batch.uris)  # the Torch backend counts only images that ran
         self._buffer = batch.pixels
         wanted = engine.input_size
@@ -204,7 +201,7 @@ class Service:
         rows = _run_in_pieces(engine, batch.pixels, at_once)
         work.images = len(rows)
         predictions = engine.head.predictions(batch.uris, rows, batch.sizes, output)
-        if is_torch and isinstance(engine.head, ClassHead):
+        if self.is_torch and isinstance(engine.head, ClassHead):
             convert_to_torch(predictions, rows.shape[1], output.best)
         return predictions, output
 
