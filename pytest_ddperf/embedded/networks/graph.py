@@ -8,7 +8,7 @@ after pooling follow Caffe's rule instead of ONNX's `ceil_mode`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import onnx
@@ -182,13 +182,13 @@ class GraphBuilder:
             self._add(WeightSpec(f"{name}.{part}", shape, low, high))
         parts = [f"{name}.{part}" for part in ("gamma", "beta", "mean", "variance")]
         self._node("BatchNormalization", [source.name, *parts], [name], name, epsilon=1e-5)
-        return self._like(source, name)
+        return replace(source, name=name)
 
     def relu(self, source: Tensor) -> Tensor:
         """Add a ReLU, named after its input."""
         name = f"{source.name}.relu"
         self._node("Relu", [source.name], [name], name)
-        return self._like(source, name)
+        return replace(source, name=name)
 
     def pool(
         self,
@@ -223,7 +223,7 @@ class GraphBuilder:
     def lrn(self, source: Tensor, name: str) -> Tensor:
         """Add a local response normalisation over 5 neighbouring channels, with GoogLeNet's constants."""
         self._node("LRN", [source.name], [name], name, size=5, alpha=1e-4, beta=0.75, bias=1.0)
-        return self._like(source, name)
+        return replace(source, name=name)
 
     def concat(self, sources: Sequence[Tensor], name: str) -> Tensor:
         """Add a concatenation of the channels of all sources."""
@@ -233,7 +233,7 @@ class GraphBuilder:
     def add(self, one: Tensor, other: Tensor, name: str) -> Tensor:
         """Add an element-wise sum."""
         self._node("Add", [one.name, other.name], [name], name)
-        return self._like(one, name)
+        return replace(one, name=name)
 
     def shuffle(self, source: Tensor, name: str, groups: int) -> Tensor:
         """Add a channel shuffle: the first channel of each group, then the second of each group, and so on."""
@@ -243,7 +243,7 @@ class GraphBuilder:
         self._node("Reshape", [source.name, apart], [f"{name}.grouped"], f"{name}.grouped")
         self._node("Transpose", [f"{name}.grouped"], [f"{name}.dealt"], f"{name}.dealt", perm=[0, 2, 1, 3, 4])
         self._node("Reshape", [f"{name}.dealt", together], [name], name)
-        return self._like(source, name)
+        return replace(source, name=name)
 
     def dense(self, source: Tensor, name: str, classes: int, *, gain: float = CENTRED_RELU_GAIN) -> Tensor:
         """Add a fully connected layer over all values of the source."""
@@ -308,7 +308,3 @@ class GraphBuilder:
         node = helper.make_node(kind, inputs, outputs, name=node_name)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
         self._nodes.append(node)
-
-    @staticmethod
-    def _like(source: Tensor, name: str) -> Tensor:
-        return Tensor(name, source.channels, source.height, source.width)

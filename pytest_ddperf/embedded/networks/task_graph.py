@@ -19,7 +19,7 @@ class TaskGraphBuilder(GraphBuilder):
     def by_position(self, source: Tensor, name: str) -> str:
         """Flatten the source to a row in which all channels of a position are adjacent."""
         self._node("Transpose", [source.name], [f"{name}.last"], f"{name}.last", perm=[0, 2, 3, 1])
-        return self.flat(Tensor(f"{name}.last", source.channels, source.height, source.width), name)
+        return self.flat(f"{name}.last", name)
 
     def classes_by_position(self, source: Tensor, name: str, classes: int, *, background: float) -> str:
         """Add a softmax over each group of `classes` numbers in the output of `by_position`.
@@ -36,11 +36,11 @@ class TaskGraphBuilder(GraphBuilder):
         self._initializers.append(bias)
         self._node("Add", [f"{name}.grouped", bias.name], [f"{name}.biased"], f"{name}.biased")
         self._node("Softmax", [f"{name}.biased"], [f"{name}.softmax"], f"{name}.softmax", axis=2)
-        return self.flat(Tensor(f"{name}.softmax", source.channels, source.height, source.width), f"{name}.softmax")
+        return self.flat(f"{name}.softmax", f"{name}.softmax")
 
-    def flat(self, source: Tensor, name: str) -> str:
-        """Flatten the source to a row without changing the order."""
-        self._node("Flatten", [source.name], [f"{name}.flat"], f"{name}.flat", axis=1)
+    def flat(self, source: str, name: str) -> str:
+        """Flatten the tensor of that name to a row without changing the order."""
+        self._node("Flatten", [source], [f"{name}.flat"], f"{name}.flat", axis=1)
         return f"{name}.flat"
 
     def enlarge(self, source: Tensor, name: str, factor: int) -> Tensor:
@@ -54,7 +54,7 @@ class TaskGraphBuilder(GraphBuilder):
         """Return a row with the index of the channel with the highest value at each position."""
         self._node("ArgMax", [source.name], [f"{name}.index"], f"{name}.index", axis=1)
         self._node("Cast", [f"{name}.index"], [f"{name}.real"], f"{name}.real", to=TensorProto.FLOAT)
-        return self.flat(Tensor(f"{name}.real", 1, source.height, source.width), name)
+        return self.flat(f"{name}.real", name)
 
     def read_columns(self, source: Tensor, name: str, hidden: int) -> Tensor:
         """Add a bidirectional LSTM over the columns of the source, with 2 * `hidden` numbers per column as output.
@@ -85,7 +85,7 @@ class TaskGraphBuilder(GraphBuilder):
         self._node("MatMul", [source.name, weight], [f"{name}.scores"], f"{name}.scores")
         self._node("Softmax", [f"{name}.scores"], [f"{name}.softmax"], f"{name}.softmax", axis=2)
         self._node("Transpose", [f"{name}.softmax"], [name], name, perm=[1, 0, 2])
-        return self.flat(Tensor(name, classes, 1, source.width), name)
+        return self.flat(name, name)
 
     def finish_row(self, parts: Sequence[str], numbers: int) -> NetworkGraph:
         """Return the graph, whose output is the concatenation of the parts, with `numbers` numbers in total."""
