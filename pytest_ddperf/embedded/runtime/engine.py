@@ -10,6 +10,7 @@ closing.
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import threading
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto, external_data_helper, helper
+from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.heads.heads import ClassHead, build_task_head
@@ -32,7 +33,6 @@ from pytest_ddperf.embedded.runtime.slowdown import ExtraWork
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -120,19 +120,17 @@ class Engine:
 
     def _run_all(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            rows = [self._run_slice(part) for part in self._slices(images)]
+            at_once = max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
+            step = self.fixed_batch or at_once
+            rows = [self._run_slice(images[start : start + step]) for start in range(0, len(images), step)]
         except Exception as error:  # ONNX Runtime's exceptions have no narrower base
             shape = "x".join(str(size) for size in images.shape)
             raise ModelRunError(f"{self.name} failed on a batch of {shape}: {first_line(error)}") from error
         return np.concatenate(rows)
 
-    def _slices(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        step = self.fixed_batch or max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
-        return (images[start : start + step] for start in range(0, len(images), step))
-
     def _run_slice(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         count = len(images)
-        if self.fixed_batch and count < self.fixed_batch:
+        if count < self.fixed_batch:
             filling = np.zeros((self.fixed_batch - count, *images.shape[1:]), np.float32)
             images = np.concatenate([images, filling])
         output: NDArray[np.float32] = self._session.run([self._output], {self._input: images})[0]
@@ -272,11 +270,8 @@ def _ballast(factor: float) -> ExtraWork | None:
     """
     if factor == 1:
         return None
-    channels, side = 32, 28
-    weight = helper.make_tensor(
-        "weight", TensorProto.FLOAT, [channels, channels, 3, 3], np.full(channels * channels * 9, 0.01, np.float32)
-    )
-    shape = [1, channels, side, side]
+    weight = numpy_helper.from_array(np.full((32, 32, 3, 3), 0.01, np.float32), "weight")
+    shape = [1, 32, 28, 28]
     graph = helper.make_graph(
         [helper.make_node("Conv", ["x", "weight"], ["y"], pads=[1, 1, 1, 1])],
         "ballast",
@@ -286,11 +281,7 @@ def _ballast(factor: float) -> ExtraWork | None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     session = _session("the slowdown", model.SerializeToString(), _session_options(threads=1))
-    feed = {"x": np.ones(shape, np.float32)}
-
-    def piece() -> None:
-        session.run(None, feed)
-
+    piece = functools.partial(session.run, None, {"x": np.ones(shape, np.float32)})
     piece()  # the first run is slower than all others
     return ExtraWork(factor, piece)
 
