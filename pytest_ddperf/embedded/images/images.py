@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_INPUT_PIXELS, Limits
 
-MAX_PIXELS = 50_000_000
-"""Largest image that OpenCV decodes, in pixels: 150 MB in memory. `Limits.pixels` may be lower but not higher."""
-
-os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV reads this when it is imported
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(DEFAULTS.pixels)  # OpenCV reads this when it is imported
 
 import cv2  # noqa: E402 - imported after its limit is set
 import numpy as np  # noqa: E402 - sorted after cv2
