@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from PIL import Image
+
+from pytest_ddperf.embedded.confined_files import read_below, resolve_below
+from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, describe_unreadable, fetch
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_INPUT_PIXELS, Limits
 
 os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(DEFAULTS.pixels)  # OpenCV reads this when it is imported
-
-import cv2  # noqa: E402 - imported after its limit is set
-import numpy as np  # noqa: E402 - sorted after cv2
-from PIL import Image  # noqa: E402 - likewise
-
-from pytest_ddperf.embedded.confined_files import read_below, resolve_below  # noqa: E402 - likewise
-from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, describe_unreadable, fetch  # noqa: E402 - likewise
+import cv2
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow only reads headers here, and our own limits apply
 
