@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal, service_not_found
+from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal
 from pytest_ddperf.embedded.heads.heads import ClassHead, convert_to_torch
 from pytest_ddperf.embedded.images.fetch import ImageReadError
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_NAME
@@ -315,7 +315,7 @@ class Services:
         try:
             return self._services[name.lower()]
         except KeyError:
-            raise service_not_found() from None
+            raise ApiError(404, "NotFound", 1002, "Service Not Found") from None
 
     def describe_all(self, *, jobs: bool) -> list[JsonObject]:
         """Return the value of `services` in `/info`."""
@@ -347,7 +347,7 @@ class Services:
         """
         service = self._services.pop(name.lower(), None)
         if service is None:
-            raise service_not_found(with_code=False)
+            raise ApiError(404, "NotFound")
         async with service.lock:
             service.close()
 
