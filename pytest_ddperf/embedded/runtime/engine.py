@@ -23,7 +23,7 @@ from onnx import TensorProto, external_data_helper, helper, numpy_helper
 from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.heads.heads import ClassHead, build_task_head
 from pytest_ddperf.embedded.networks.cost import count_parameters
-from pytest_ddperf.embedded.networks.networks import CLASSES, build
+from pytest_ddperf.embedded.networks.networks import build
 from pytest_ddperf.embedded.networks.onnx_files import first_line
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import build_task
@@ -65,7 +65,6 @@ class Engine:
     """A loaded network, created by `load_builtin` or `load_file`. `run` may be called from several threads.
 
     Args:
-        classes: number of classes; None to determine it by running the network on a black image.
         slowdown: makes runs artificially slower; None for full speed.
 
     Attributes:
@@ -75,7 +74,7 @@ class Engine:
             of this size, the last one filled up, so that a smaller batch takes as long as a whole one.
 
     Raises:
-        ModelLoadError: the network's input is not one batch of RGB images, or the network does not run.
+        ModelLoadError: the network's input is not one batch of RGB images.
     """
 
     def __init__(
@@ -84,7 +83,6 @@ class Engine:
         session: ort.InferenceSession,
         *,
         parameters: int,
-        classes: int | None,
         slowdown: ExtraWork | None = None,
     ) -> None:
         self.name = name
@@ -95,7 +93,6 @@ class Engine:
         self._slow_lock = threading.Lock()
         self._input, self.fixed_batch, self.input_size = _image_input(name, session)
         self._output: str = session.get_outputs()[0].name
-        self.classes = self._tried_classes() if classes is None else classes
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on images [N, 3, height, width]; return a row of numbers, usually probabilities, for each.
@@ -137,13 +134,6 @@ class Engine:
         # Copy the output: it lies in the session's arena, and a reference to it would keep the whole arena in memory.
         return output.reshape(len(images), -1)[:count].astype(np.float32, copy=True)
 
-    def _tried_classes(self) -> int:
-        width, height = self.input_size or (_ASSUMED_SIDE, _ASSUMED_SIDE)
-        try:
-            return int(self.run(np.zeros((1, 3, height, width), np.float32)).shape[1])
-        except ModelRunError as error:
-            raise ModelLoadError(f"{self.name} loads, but does not run: {error}") from error
-
 
 def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: float = 1.0) -> Engine:
     """Load one of `NETWORK_IDS` or `TASK_MODELS`, with random weights; `threads` is 0 for one per core.
@@ -159,7 +149,6 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
         name,
         _drawn_session(graph, seed, threads),
         parameters=count_parameters(graph.model),
-        classes=CLASSES if task is None else task.classes,
         slowdown=_ballast(slow_factor),
     )
     if task is not None:
@@ -174,7 +163,6 @@ def load_template(name: str, *, classes: int, seed: int, threads: int = 0, slow_
         name,
         _drawn_session(graph, seed, threads),
         parameters=count_torch_parameters(graph),
-        classes=classes,
         slowdown=_ballast(slow_factor),
     )
 
@@ -183,7 +171,8 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     """Load a network from the user's .onnx file; external weights must be in its folder or below.
 
     Raises:
-        ModelLoadError: the file does not exist, is not an ONNX model, or its input is not a batch of RGB images.
+        ModelLoadError: the file does not exist, is not an ONNX model, its input is not a batch of RGB images, or it
+            does not run on one.
     """
     if not path.is_file():
         raise ModelLoadError(f"There is no model at {path}: no such file. Name an .onnx file that the server can read.")
@@ -195,7 +184,13 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     _check_weights_lie_beside(path, model)
     session = _session(str(path), str(path), _session_options(threads))
     _return_freed_memory()
-    return Engine(str(path), session, parameters=parameters, classes=None)
+    engine = Engine(str(path), session, parameters=parameters)
+    width, height = engine.input_size or (_ASSUMED_SIDE, _ASSUMED_SIDE)
+    try:
+        engine.run(np.zeros((1, 3, height, width), np.float32))
+    except ModelRunError as error:
+        raise ModelLoadError(f"{path} loads, but does not run: {error}") from error
+    return engine
 
 
 def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
