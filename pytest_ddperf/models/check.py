@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from pytest_ddperf.models.findings import (
     uncounted,
     unknown_output,
 )
-from pytest_ddperf.models.folder import Kind, ModelFacts
+from pytest_ddperf.models.folder import Kind
 from pytest_ddperf.models.ncnn import KNOWN_TYPES, read_param
 
 if TYPE_CHECKING:
@@ -220,8 +221,8 @@ def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindChec
     return check(model_folder.find_model_files(path), batch_sizes)
 
 
-def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
-    """Return the settings with which a network's service is created.
+def resolve_service_facts(model: Network, mllib: str) -> Network:
+    """Return a network with the width, height and number of classes with which its service is created.
 
     For a user's own network, settings that the user did not configure are read from its files, if they are on this
     machine: from those for the backend `mllib`, if it can read them.
@@ -236,5 +237,10 @@ def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
         checks = {each.kind: each for each in check(folder, ())}
         found = next((checks[kind] for kind in readable if kind in checks), None)
     if found is None:
-        return ModelFacts(model.width, model.height, model.nclasses)
-    return ModelFacts(model.width or found.width, model.height or found.height, model.nclasses or found.classes)
+        return model
+    return replace(
+        model,
+        width=model.width or found.width,
+        height=model.height or found.height,
+        nclasses=model.nclasses or found.classes,
+    )

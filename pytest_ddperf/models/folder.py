@@ -57,7 +57,6 @@ class ModelFolder:
         other_prototxts: descriptions that DeepDetect does not load, such as those for training.
     """
 
-    path: Path
     deploy: Path | None = None
     other_prototxts: tuple[Path, ...] = ()
     caffemodel: Path | None = None
@@ -91,15 +90,6 @@ class ModelFolder:
         return OWN_BACKEND[kinds[0]]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """The settings with which a service is created; None for those that are unknown."""
-
-    width: int | None = None
-    height: int | None = None
-    nclasses: int | None = None
-
-
 def find_model_files(path: Path) -> ModelFolder:
     """Find the model files in a folder by their names.
 
@@ -115,7 +105,6 @@ def find_model_files(path: Path) -> ModelFolder:
         ) from error
     prototxts = [one for one in files if ".prototxt" in one.name and "~" not in one.name]
     return ModelFolder(
-        path,
         deploy=_newest([one for one in prototxts if "deploy.prototxt" in one.name]),
         other_prototxts=tuple(one for one in prototxts if "deploy.prototxt" not in one.name),
         caffemodel=_newest([one for one in files if ".caffemodel" in one.name]),
