@@ -39,7 +39,6 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
     "linear": cv2.INTER_LINEAR,
-    "cubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
     "lanczos4": cv2.INTER_LANCZOS4,
 }
@@ -156,13 +155,12 @@ class ImageReader:
         content = source.read()
         if count_pixels(content) > self._limits.pixels:
             raise describe_unreadable(source.shown)
+        interpolation = _INTERPOLATION.get(settings.interp, cv2.INTER_CUBIC)
         try:
             image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
             if image is None:
                 raise describe_unreadable(source.shown)
-            resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(
-                np.uint8, copy=False
-            )
+            resized = cv2.resize(image, size, interpolation=interpolation).astype(np.uint8, copy=False)
         except cv2.error:
             raise describe_unreadable(source.shown) from None
         if settings.histogram_equalization:
