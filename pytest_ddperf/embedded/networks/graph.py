@@ -290,8 +290,8 @@ class GraphBuilder:
             tensor.external_data.add(key="location", value=name)
             self._initializers.append(tensor)
 
-    def _constant(self, name: str, values: Sequence[int]) -> str:
-        self._initializers.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
+    def _constant(self, name: str, values: Sequence[float], kind: int = TensorProto.INT64) -> str:
+        self._initializers.append(helper.make_tensor(name, kind, [len(values)], values))
         return name
 
     def _conv_node(self, inputs: list[str], name: str, window: _Window, groups: int) -> None:

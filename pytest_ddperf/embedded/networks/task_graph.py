@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from pytest_ddperf.embedded.networks.graph import OUTPUT_NAME, GraphBuilder, NetworkGraph, Tensor, WeightSpec
 
@@ -30,11 +30,8 @@ class TaskGraphBuilder(GraphBuilder):
         rows = source.height * source.width * source.channels // classes
         shape = self._constant(f"{name}.groups", [0, rows, classes])
         self._node("Reshape", [row, shape], f"{name}.grouped")
-        bias = helper.make_tensor(
-            f"{name}.background", TensorProto.FLOAT, [classes], [background, *[0.0] * (classes - 1)]
-        )
-        self._initializers.append(bias)
-        self._node("Add", [f"{name}.grouped", bias.name], f"{name}.biased")
+        bias = self._constant(f"{name}.background", [background, *[0.0] * (classes - 1)], TensorProto.FLOAT)
+        self._node("Add", [f"{name}.grouped", bias], f"{name}.biased")
         self._node("Softmax", [f"{name}.biased"], f"{name}.softmax", axis=2)
         return self.flat(f"{name}.softmax", f"{name}.softmax")
 
@@ -45,9 +42,8 @@ class TaskGraphBuilder(GraphBuilder):
 
     def enlarge(self, source: Tensor, name: str, factor: int) -> Tensor:
         """Add a linear enlargement by an integer factor."""
-        scales = helper.make_tensor(f"{name}.scales", TensorProto.FLOAT, [4], [1.0, 1.0, float(factor), float(factor)])
-        self._initializers.append(scales)
-        self._node("Resize", [source.name, "", scales.name], name, mode="linear")
+        scales = self._constant(f"{name}.scales", [1, 1, factor, factor], TensorProto.FLOAT)
+        self._node("Resize", [source.name, "", scales], name, mode="linear")
         return Tensor(name, source.channels, source.height * factor, source.width * factor)
 
     def best_channel(self, source: Tensor, name: str) -> str:
