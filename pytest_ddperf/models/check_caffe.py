@@ -64,18 +64,18 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     images = _images(net, layers)
     classes, output = _output(layers)
     named = f" ({net.name})" if net.name else ""
-    findings = [
+    findings = (
         Finding(Level.OK, "network", f"{folder.deploy.name}, {len(net.layers)} layers{named}"),
         _input(net, layers[0].layer, images),
         output,
         _weights(folder, BYTES * count_stored_numbers(layers), is_complete=not cost.uncounted),
         check_labels(folder, classes),
-    ]
-    findings += uncounted("layers", cost.uncounted)
+        *uncounted("layers", cost.uncounted),
+    )
     height, width = images[2:] if images is not None and len(images) == 4 else (None, None)
     return KindCheck(
         Kind.CAFFE,
-        tuple(findings),
+        findings,
         cost.reported_operations,
         cost.true_multiply_adds,
         cost.parameters,
