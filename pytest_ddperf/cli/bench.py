@@ -43,7 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     server.add_argument("--port", type=argument_type(PORT), default=_DEFAULTS.port, metavar="N",
                         help="port of the server; default: %(default)s")  # fmt: skip
-    server.add_argument("--sname", dest="service", default=_DEFAULTS.service, metavar="NAME",
+    server.add_argument("--sname", dest="service", metavar="NAME",
                         help="name of the service; it must exist unless --create is given")  # fmt: skip
     server.add_argument("--create", metavar="DIR", help="create the service from this folder of the server")
     server.add_argument(
@@ -110,7 +110,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
     given = vars(arguments)
     parameters = replace(_DEFAULTS.parameters, **{name: given[name] for name in PARAMETERS if name in given})
-    own = {one.name: given[one.name] for one in fields(BenchOptions) if one.name in given}
+    own = {one.name: given[one.name] for one in fields(BenchOptions) if given.get(one.name) is not None}
     options = BenchOptions(parameters=parameters, **own)
     options = replace(
         options,

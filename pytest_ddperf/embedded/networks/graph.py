@@ -303,7 +303,7 @@ class GraphBuilder:
         self._node("Conv", inputs, name, group=groups, **shape)
 
     def _node(
-        self, kind: str, inputs: Sequence[str], name: str, outputs: Sequence[str] = (), **attributes: Attribute
+        self, kind: str, inputs: Sequence[str], name: str, outputs: Sequence[str] = (), /, **attributes: Attribute
     ) -> None:
         """Add an operator, whose only output has its name unless there are several `outputs`."""
         node = helper.make_node(kind, inputs, outputs or [name], name=name)
