@@ -43,8 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     server.add_argument("--port", type=argument_type(PORT), default=_DEFAULTS.port, metavar="N",
                         help="port of the server; default: %(default)s")  # fmt: skip
-    server.add_argument("--sname", dest="service", metavar="NAME",
-                        help="name of the service; it must exist unless --create is given")  # fmt: skip
+    server.add_argument("--sname", metavar="NAME", help="name of the service; it must exist unless --create is given")
     server.add_argument("--create", metavar="DIR", help="create the service from this folder of the server")
     server.add_argument(
         "--auto-kill", action="store_true", help="delete the service at the end, even if it existed before"
@@ -110,10 +109,11 @@ def _bench(arguments: argparse.Namespace) -> int:
 
     given = vars(arguments)
     parameters = replace(_DEFAULTS.parameters, **{name: given[name] for name in PARAMETERS if name in given})
-    own = {one.name: given[one.name] for one in fields(BenchOptions) if given.get(one.name) is not None}
+    own = {one.name: given[one.name] for one in fields(BenchOptions) if one.name in given}
     options = BenchOptions(parameters=parameters, **own)
     options = replace(
         options,
+        service=arguments.sname or "",
         create=server_path(options.create or "", options.url, "--create"),
         remote_bench_data_dir=server_path(options.remote_bench_data_dir or "", options.url, "--remote-bench-data-dir"),
     )
