@@ -251,9 +251,8 @@ class Services:
     ) -> None:
         self._most = most
         self._find = find
-        self._threads = threads
         self._reader = reader
-        self._with_stats = with_stats
+        self._build = functools.partial(Service, reader=reader, threads=threads, with_stats=with_stats)
         self._services: dict[str, Service] = {}
         self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="predict")
         self._running = 0
@@ -281,14 +280,7 @@ class Services:
         if len(self._services) >= self._most:
             raise bad_service(f"{self._most} services exist already; delete one first")
         load = self._find(request.repository, request.torch)
-        self._services[name.lower()] = Service(
-            name.lower(),
-            request,
-            load,
-            reader=self._reader,
-            threads=self._threads,
-            with_stats=self._with_stats,
-        )
+        self._services[name.lower()] = self._build(name.lower(), request, load)
 
     async def load_torch(self, name: str) -> None:
         """Load the network of a new Torch service, as DeepDetect does at creation. Others are loaded on first use.
