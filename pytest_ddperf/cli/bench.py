@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.cli.arguments import parse_path_text
 from pytest_ddperf.config.local_paths import server_path
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.argument_parser import argument_type
 from pytest_ddperf.core.limits import COUNT, PORT, TIME_LIMIT
 from pytest_ddperf.core.service_parameters import IMAGES, PARAMETERS, SERVICES
@@ -112,6 +113,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     options = BenchOptions(parameters=parameters, **own)
     options = replace(
         options,
+        service=arguments.sname or "",
         create=server_path(options.create or "", options.url, "--create"),
         remote_bench_data_dir=server_path(options.remote_bench_data_dir or "", options.url, "--remote-bench-data-dir"),
     )
@@ -121,7 +123,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     written = files.check_results({"csv": options.csv_output, "json": options.json_output})
     texts = {"csv": output.render_csv, "json": output.render_json}
     results: list[BatchResult] = []
-    target = Target(Connection(options.server, _remark))
+    target = Target(Connection(ServerOptions(options.url, timeout_s=options.timeout_s), _remark))
     try:
         with contextlib.closing(run.DdBenchRun(options, images, target, line=_line, remark=_remark).run()) as measured:
             for result in measured:

@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TENSORRT, ServiceParameters
 from pytest_ddperf.core.tasks import Task
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """dd_bench's options, with its names and defaults; `timer` and `timeout_s` are our own.
+    """dd_bench's options with its defaults and names, except `service`, its sname; `timer` and `timeout_s` are our own.
 
     Args:
+        service: name of the service as given; servers store it in lower case.
         parameters: parameters of the service and its requests; all but `delete_services` are options of dd_bench.
         remote_bench_data_dir: folder of the images on the server.
         list_bench_files: file that lists the names of the images; None for `list_bench_files.txt` in the current folder
@@ -37,7 +37,7 @@ class BenchOptions:
         timeout_s: seconds without an answer after which a request times out.
     """
 
-    sname: str | None = None
+    service: str = ""
     host: str = "localhost"
     port: int = 8080
     parameters: ServiceParameters = DD_BENCH_DEFAULTS
@@ -58,11 +58,6 @@ class BenchOptions:
     timeout_s: float = 300.0
 
     @property
-    def service(self) -> str:
-        """Name of the service as given; servers store it in lower case."""
-        return self.sname or ""
-
-    @property
     def data_dir(self) -> str:
         """Folder of the images on the server, without trailing slashes; the root folder remains `/`."""
         folder = self.remote_bench_data_dir or ""
@@ -75,11 +70,6 @@ class BenchOptions:
             return self.host
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
         return f"http://{host}:{self.port}"
-
-    @property
-    def server(self) -> ServerOptions:
-        """How to reach the server."""
-        return ServerOptions(self.url, timeout_s=self.timeout_s)
 
     @property
     def task(self) -> Task:
@@ -98,11 +88,6 @@ class BenchOptions:
     def batch_sizes(self) -> tuple[int, ...]:
         """Batch sizes to measure: 1, 2, 4, 8, 16, 32, then every 16, up to `max_batch_size`."""
         return build_batch_schedule("dd_bench", self.max_batch_size)
-
-    @property
-    def engine_batch_size(self) -> int:
-        """`maxBatchSize` of a service used for all batch sizes; only TensorRT reads it."""
-        return self.max_batch_size if self.parameters.mllib == TENSORRT else 1
 
     def service_body(self, max_batch_size: int) -> dict[str, object]:
         """Build the body of the request that creates the service from the folder `create`."""

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
+from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
@@ -79,7 +80,6 @@ class DdBenchRun:
         self._usual: Prediction | None = None
         self._lost = ""
         self._clock: Clock | None = None
-        self._pitfalls_described = False
 
     def run(self) -> Generator[BatchResult, None, None]:
         """Measure one batch size after the other and yield each result when it is complete.
@@ -114,7 +114,8 @@ class DdBenchRun:
         options = self._options
         if options.create and not self._recreate:
             try:
-                self._create(options.engine_batch_size)
+                # only TensorRT reads it
+                self._create(options.max_batch_size if options.parameters.mllib == TENSORRT else 1)
             except ServiceExistsError:
                 self._remark(f"the service {options.service} already exists and is used as it is")
             return
@@ -214,12 +215,14 @@ class DdBenchRun:
         if measurement.invalid:
             return BatchResult(batch_size, failure=measurement.invalid)
         clock = measurement.conditions.clock
+        is_first = self._clock is None
         if clock is not self._clock:
             self._clock = clock
             self._remark(f"times are from {_CLOCKS[clock]}")
         passes = measurement.rounds[-1].passes
         transforms = [one.transform_ms for one in passes if one.transform_ms is not None]
-        self._describe_pitfalls()
+        if is_first:
+            self._describe_pitfalls()
         return BatchResult(
             batch_size,
             tuple(round(ms, _DIGITS) for one in passes if (ms := one.ms(clock)) is not None),
@@ -227,10 +230,7 @@ class DdBenchRun:
         )
 
     def _describe_pitfalls(self) -> None:
-        """Warn once, after the first measured batch size, if the times are not what they seem."""
-        if self._pitfalls_described:
-            return
-        self._pitfalls_described = True
+        """Warn if the times are not what they seem."""
         options, info = self._options, self._target.client.latest_info  # read between the passes, for the totals
         service = None if info is None else info.find_service(options.service)
         if service is not None and (warning := describe_pitfalls(options, service)):

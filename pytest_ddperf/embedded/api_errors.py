@@ -54,8 +54,3 @@ def bad_input(what: str) -> ApiError:
 def internal(what: str) -> ApiError:
     """Error for a wrong JSON type or an internal failure."""
     return ApiError(500, "InternalError", 1007, what)
-
-
-def service_not_found(*, with_code: bool = True) -> ApiError:
-    """Error for a service that does not exist. Responses to DELETE have no dd_code (`with_code=False`)."""
-    return ApiError(404, "NotFound", 1002, "Service Not Found") if with_code else ApiError(404, "NotFound")

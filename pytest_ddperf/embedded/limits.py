@@ -32,7 +32,8 @@ class Limits:
         body_bytes: largest request body, both compressed and decompressed; the default fits 256 inline images of
             750 kB.
         images: most images in one request, counting each image of a folder; the default is dd_bench's largest batch.
-        pixels: largest image, in pixels. A small file can hold far more (a decompression bomb).
+        pixels: largest image, in pixels. A small file can hold far more (a decompression bomb). The default, 150 MB in
+            memory, is also OpenCV's own limit, so that more is not possible.
         services: most services at a time. A client that never deletes services gets an error before memory runs out.
         connections: most connections at a time.
         request_s: longest time to receive a request, and longest time that a client may stop reading the response, in

@@ -29,9 +29,6 @@ MLLIBS = frozenset(
 """Accepted values of `mllib`: DeepDetect's libraries for images, so that a request for a board works here unchanged.
 Only `torch` changes how a service behaves."""
 
-INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
-"""The values of `interp`; as on DeepDetect, any other means `cubic`."""
-
 MAX_SIDE = 2048
 """Largest width and height of a network's input, in pixels: 50 MB per image in float32, and 3.6 GB in the first layers
 of VGG-16. Without this limit, a typing error could exhaust the memory."""
@@ -55,7 +52,7 @@ class ImageSettings:
         bw: convert to gray, repeated over the three channels.
         rgb: order the channels red, green, blue; otherwise blue, green, red, OpenCV's order.
         histogram_equalization: equalize the histogram of the brightness.
-        interp: interpolation used for resizing, one of `INTERPOLATIONS`.
+        interp: interpolation for resizing (nearest, linear, area, lanczos4); as on DeepDetect, any other means cubic.
         scale: factor applied to every value, before `mean` and `std`.
         mean: values to subtract after scaling, one per channel or one for all.
         std: values to divide by after subtracting the mean, one per channel or one for all.
@@ -285,7 +282,7 @@ def parse_input(given: Mapping[str, Any], settings: ImageSettings) -> ImageSetti
     if given.get("scale") is not None:
         changes["scale"] = _scale(given["scale"])
     if (interp := _get(given, "interp", str)) is not None:
-        changes["interp"] = interp if interp in INTERPOLATIONS else "cubic"
+        changes["interp"] = interp
     return replace(settings, **changes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,14 @@ from pytest_ddperf.models.findings import (
     KindCheck,
     Level,
     check_labels,
+    check_weights,
     format_megabytes,
     missing_finding,
-    unchecked_weights,
     uncounted,
     unknown_output,
 )
-from pytest_ddperf.models.folder import Kind, ModelFacts
-from pytest_ddperf.models.ncnn import KNOWN_TYPES
+from pytest_ddperf.models.folder import Kind
+from pytest_ddperf.models.ncnn import KNOWN_TYPES, read_param
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,7 @@ def _onnx_name(path: Path) -> list[Finding]:
 
 
 def _onnx_input(net: OnnxNet) -> Finding:
-    shown_inputs = ", ".join(f"{name}: {kind} {_open(dims)}" for name, kind, dims in net.inputs) or "none"
+    shown_inputs = ", ".join(f"{name}: {kind} {format_size(dims)}" for name, kind, dims in net.inputs) or "none"
     expected = "one input, float N x 3 x height x width"
     if len(net.inputs) != 1 or net.inputs[0][1] != "float" or len(net.inputs[0][2]) != 4:
         return missing_finding(
@@ -127,7 +128,7 @@ def _onnx_input(net: OnnxNet) -> Finding:
         notes.append(f"its batch size is fixed at {batch}: export it with a free batch dimension to measure others")
     if {height, width} != {SIDE} and height is not None and width is not None:
         notes.append(f"create the service with width {width} and height {height}, not {SIDE}")
-    text = f"{name}, {_open(net.inputs[0][2])}"
+    text = f"{name}, {format_size(net.inputs[0][2])}"
     return Finding(Level.NOTE, "input", f"{text}: {'; '.join(notes)}.") if notes else Finding(Level.OK, "input", text)
 
 
@@ -138,7 +139,7 @@ def _onnx_output(net: OnnxNet, classes: int | None) -> Finding:
     if net.last in {"Softmax", "Sigmoid"}:
         return Finding(Level.OK, "output", f"{name}, {net.last}, {classes or 'an unknown number of'} classes")
     made = f"the output of {net.last}" if net.last else "not the output of an operator"
-    text = f"{name} ({_open(dims)}) is {made}. Classification needs a softmax."
+    text = f"{name} ({format_size(dims)}) is {made}. Classification needs a softmax."
     return Finding(Level.NOTE if len(net.outputs) > 1 else Level.MISSING, "output", text)
 
 
@@ -148,18 +149,14 @@ def _onnx_memory(net: OnnxNet, batch_size: int) -> BatchMemory:
     return BatchMemory(batch_size, net.weight_bytes, BYTES * net.live_numbers * batch_size)
 
 
-def _open(dims: Sequence[int | None]) -> str:
-    return "x".join("N" if size is None else str(size) for size in dims) or "a single number"
-
-
 def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
     if folder.param is None or folder.bin is None:
-        there, absent = (folder.bin, ".param (the description)") if folder.bin else (folder.param, ".bin (the weights)")
-        name = there.name if there is not None else ""
-        text = f"no {absent} for {name}: DeepDetect rejects the service (400, dd_code 1006)."
+        (there,) = filter(None, (folder.param, folder.bin))
+        absent = ".bin (the weights)" if folder.param else ".param (the description)"
+        text = f"no {absent} for {there.name}: DeepDetect rejects the service (400, dd_code 1006)."
         return KindCheck(Kind.NCNN, (missing_finding("network", text),))
     try:
-        net = model_folder.read_ncnn(folder.param)
+        net = read_param(model_folder.read_text(folder.param, "NCNN's text format"), folder.param)
     except ModelFileError as error:
         return KindCheck(Kind.NCNN, (missing_finding("network", str(error)),))
     findings = [Finding(Level.OK, "network", f"{folder.param.name}, {len(net.layers)} layers")]
@@ -174,24 +171,16 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
             Finding(Level.OK, "input", f"{next(iter(net.inputs))}, {format_size((size[2], size[1], size[0]))}")
         )
     last = net.outputs[-1] if net.outputs else None
-    softmax = last is not None and last.type in {"Softmax", "Sigmoid", "DetectionOutput", "Yolov3DetectionOutput"}
-    text = "no layer produces an output." if last is None else f"{last.name}, {last.type}"
-    if last is not None and last.type not in KNOWN_TYPES:
+    if last is None:
+        findings.append(missing_finding("output", "no layer produces an output."))
+    elif last.type not in KNOWN_TYPES:
         findings.append(Finding(Level.NOTE, "output", unknown_output(last.name, last.type)))
+    elif last.type in {"Softmax", "Sigmoid", "DetectionOutput", "Yolov3DetectionOutput"}:
+        findings.append(Finding(Level.OK, "output", f"{last.name}, {last.type}"))
     else:
-        if not softmax:
-            text += "" if last is None else ". Classification needs a softmax."
-        findings.append(Finding(Level.OK, "output", text) if softmax else missing_finding("output", text))
-    stored = folder.bin.stat().st_size
-    weights = f"{folder.bin.name}, {format_megabytes(stored)}"
-    if stored < net.least_bytes:
-        findings.append(
-            missing_finding("weights", f"{weights}: too small for this network's {net.parameters:,} weights.")
-        )
-    elif net.uncounted:
-        findings.append(unchecked_weights(weights))
-    else:
-        findings.append(Finding(Level.OK, "weights", weights))
+        findings.append(missing_finding("output", f"{last.name}, {last.type}. Classification needs a softmax."))
+    network = f"this network's {net.parameters:,} weights"
+    findings.append(check_weights(folder.bin, net.least_bytes, network, is_complete=not net.uncounted))
     findings.append(check_labels(folder, None))
     findings += uncounted("layers", net.uncounted)
     note = "A .param file contains no sizes, so multiply-adds and memory cannot be computed from it."
@@ -209,9 +198,8 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
 
 def _torch(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
     names = ", ".join(f"{one.name} ({format_megabytes(one.stat().st_size)})" for one in folder.torch)
-    empty = [one.name for one in folder.torch if not one.stat().st_size]
-    findings = [missing_finding("network", f"{', '.join(empty)} is empty.")] if empty else []
-    findings += [Finding(Level.OK, "network", names)] if not empty else []
+    empty = ", ".join(one.name for one in folder.torch if not one.stat().st_size)
+    findings = [missing_finding("network", f"{empty} is empty.") if empty else Finding(Level.OK, "network", names)]
     if len(folder.torch) > 1:
         findings.append(
             Finding(Level.NOTE, "network", "several .pt files: it is undefined which one DeepDetect loads.")
@@ -233,32 +221,26 @@ def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindChec
     return check(model_folder.find_model_files(path), batch_sizes)
 
 
-def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
-    """Return the settings with which a network's service is created.
+def resolve_service_facts(model: Network, mllib: str) -> Network:
+    """Return a network with the width, height and number of classes with which its service is created.
 
-    For a user's own network, settings that the user did not configure are read from its files.
-
-    Raises:
-        ConfigurationError: the network's folder cannot be read.
-    """
-    found = read_facts(model, mllib) if model.is_own else ModelFacts(mllib)
-    width, height, nclasses = model.width or found.width, model.height or found.height, model.nclasses or found.nclasses
-    return ModelFacts(mllib, width, height, nclasses)
-
-
-def read_facts(model: Network, preferred: str) -> ModelFacts:
-    """Read the service settings of a user's network from its files, for the `preferred` backend if it can read them.
-
-    If the files are not on this machine, only the backend is set.
+    For a user's own network, settings that the user did not configure are read from its files, if they are on this
+    machine: from those for the backend `mllib`, if it can read them.
 
     Raises:
         ConfigurationError: the network's folder cannot be read.
     """
-    if model.path is None:
-        return ModelFacts(preferred)
-    folder = model_folder.find_model_files(Path(model.path))
-    mllib = folder.backend(model.mllib or preferred)
-    readable = model_folder.READERS.get(mllib, tuple(Kind))
-    found = {each.kind: each for each in check(folder, ())}
-    one = next((found[kind] for kind in readable if kind in found), None)
-    return ModelFacts(mllib) if one is None else ModelFacts(mllib, one.width, one.height, one.classes)
+    found = None
+    if model.path is not None:
+        folder = model_folder.find_model_files(Path(model.path))
+        readable = model_folder.READERS.get(folder.backend(model.mllib or mllib), tuple(Kind))
+        checks = {each.kind: each for each in check(folder, ())}
+        found = next((checks[kind] for kind in readable if kind in checks), None)
+    if found is None:
+        return model
+    return replace(
+        model,
+        width=model.width or found.width,
+        height=model.height or found.height,
+        nclasses=model.nclasses or found.classes,
+    )

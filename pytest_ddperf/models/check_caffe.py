@@ -15,6 +15,7 @@ from pytest_ddperf.models.caffe.cost import (
 )
 from pytest_ddperf.models.caffe.inputs import SOURCES
 from pytest_ddperf.models.caffe.layer import format_size
+from pytest_ddperf.models.caffe.net import read_net
 from pytest_ddperf.models.caffe.shapes import UNKNOWN_TYPE
 from pytest_ddperf.models.findings import (
     SIDE,
@@ -23,9 +24,9 @@ from pytest_ddperf.models.findings import (
     KindCheck,
     Level,
     check_labels,
+    check_weights,
     format_megabytes,
     missing_finding,
-    unchecked_weights,
     uncounted,
     unknown_output,
 )
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 _ANSWERS = {"Softmax": "a class for each image", "Sigmoid": "several classes for each image"}
 _KEEPING_CHANNELS = frozenset({"BatchNorm", "Dropout", "Pooling", "ReLU", "Scale", "Sigmoid", "Softmax"})
-_BOXES = frozenset({"DetectionOutput"})
 
 
 def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
@@ -56,7 +56,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
             ),
         )
     try:
-        net = model_folder.read_deploy(folder.deploy)
+        net = read_net(model_folder.read_text(folder.deploy, "a prototxt"), folder.deploy)
         layers = compute_sizes(net)
         cost = compute_model_cost(net)
     except ModelFileError as error:
@@ -64,18 +64,18 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     images = _images(net, layers)
     classes, output = _output(layers)
     named = f" ({net.name})" if net.name else ""
-    findings = [
+    findings = (
         Finding(Level.OK, "network", f"{folder.deploy.name}, {len(net.layers)} layers{named}"),
-        _input(net, layers),
+        _input(net, layers[0].layer, images),
         output,
         _weights(folder, BYTES * count_stored_numbers(layers), is_complete=not cost.uncounted),
         check_labels(folder, classes),
-    ]
-    findings += uncounted("layers", cost.uncounted)
-    square = images if images is not None and len(images) == 4 else None
+        *uncounted("layers", cost.uncounted),
+    )
+    height, width = images[2:] if images is not None and len(images) == 4 else (None, None)
     return KindCheck(
         Kind.CAFFE,
-        tuple(findings),
+        findings,
         cost.reported_operations,
         cost.true_multiply_adds,
         cost.parameters,
@@ -83,8 +83,8 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         tuple(_memory(net, layers, size) for size in batch_sizes),
         "fp32; Caffe keeps the output of every layer that does not work in place. A lower bound: the workspace of "
         "layers and cuDNN is not included.",
-        None if square is None else square[3],
-        None if square is None else square[2],
+        width,
+        height,
         classes,
     )
 
@@ -96,9 +96,7 @@ def _images(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> tuple[int, ...] 
     return next((each.step.tops[0] for each in layers if each.layer.type in SOURCES and each.step.tops), None)
 
 
-def _input(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> Finding:
-    images = _images(net, layers)
-    first = layers[0].layer
+def _input(net: CaffeNet, first: Layer, images: tuple[int, ...] | None) -> Finding:
     sides = images[1:] if images is not None and len(images) == 4 else (3, SIDE, SIDE)
     wanted = (
         'layer { name: "data" type: "MemoryData" top: "data" top: "label" memory_data_param { batch_size: 1 channels: '
@@ -134,7 +132,7 @@ def _output(layers: Sequence[LayerWithSizes]) -> tuple[int | None, Finding]:
         return None, missing_finding("output", "no layer produces an output.")
     last = ends[-1]
     classes = _classes(layers, layers.index(last))
-    if last.layer.type in _BOXES:
+    if last.layer.type == "DetectionOutput":
         return None, Finding(Level.OK, "output", f"{last.layer.name}, {last.layer.type}: boxes")
     if last.layer.type in _ANSWERS:
         number = "an unknown number of" if classes is None else classes
@@ -183,15 +181,9 @@ def _weights(folder: ModelFolder, needed: int = 0, *, is_complete: bool = True) 
     if folder.caffemodel is None:
         text = "no .caffemodel, the trained weights. DeepDetect creates the service, but rejects every"
         return missing_finding("weights", f"{text} prediction (400, dd_code 1006).")
-    size = folder.caffemodel.stat().st_size
-    text = f"{folder.caffemodel.name}, {format_megabytes(size)}"
-    if size < needed / 2:  # half the size is possible: 16 bits per number
-        return missing_finding(
-            "weights", f"{text}: too small for this network, whose weights take {format_megabytes(needed)} in fp32."
-        )
-    if not is_complete:
-        return unchecked_weights(text)
-    return Finding(Level.OK, "weights", text)
+    network = f"this network, whose weights take {format_megabytes(needed)} in fp32"
+    # half the size is possible: 16 bits per number
+    return check_weights(folder.caffemodel, needed / 2, network, is_complete=is_complete)
 
 
 def _memory(net: CaffeNet, layers: Sequence[LayerWithSizes], batch_size: int) -> BatchMemory:

@@ -11,6 +11,7 @@ from pytest_ddperf.models import folder as model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pytest_ddperf.models.folder import Kind, ModelFolder
 
@@ -101,9 +102,18 @@ def uncounted(what: str, found: Sequence[tuple[str, str, str]]) -> list[Finding]
     return [Finding(Level.NOTE, "cost", text)]
 
 
-def unchecked_weights(text: str) -> Finding:
-    """Create the note about a weights file whose size cannot be checked because some layers are not counted."""
-    return Finding(Level.NOTE, "weights", f"{text}; size not checked, because some layers are not counted.")
+def check_weights(path: Path, least_bytes: float, network: str, *, is_complete: bool) -> Finding:
+    """Check that a weights file has at least the size of the weights of `network`, as the message describes it.
+
+    Unless `is_complete`, some layers are not counted in `least_bytes`.
+    """
+    size = path.stat().st_size
+    text = f"{path.name}, {format_megabytes(size)}"
+    if size < least_bytes:
+        return missing_finding("weights", f"{text}: too small for {network}.")
+    if not is_complete:
+        return Finding(Level.NOTE, "weights", f"{text}; size not checked, because some layers are not counted.")
+    return Finding(Level.OK, "weights", text)
 
 
 def unknown_output(name: str, kind: str) -> str:

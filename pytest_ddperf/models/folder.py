@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
-from pytest_ddperf.models.caffe.net import read_net
-from pytest_ddperf.models.ncnn import read_param
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.models.caffe.net import CaffeNet
-    from pytest_ddperf.models.ncnn import NcnnNet
 
 LARGEST_TEXT = 64 * 2**20
 """Maximum size of a network description, in bytes; the largest in practice are a few hundred kilobytes."""
@@ -61,7 +57,6 @@ class ModelFolder:
         other_prototxts: descriptions that DeepDetect does not load, such as those for training.
     """
 
-    path: Path
     deploy: Path | None = None
     other_prototxts: tuple[Path, ...] = ()
     caffemodel: Path | None = None
@@ -95,16 +90,6 @@ class ModelFolder:
         return OWN_BACKEND[kinds[0]]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """The settings with which a service is created; None for those that are unknown."""
-
-    mllib: str
-    width: int | None = None
-    height: int | None = None
-    nclasses: int | None = None
-
-
 def find_model_files(path: Path) -> ModelFolder:
     """Find the model files in a folder by their names.
 
@@ -120,7 +105,6 @@ def find_model_files(path: Path) -> ModelFolder:
         ) from error
     prototxts = [one for one in files if ".prototxt" in one.name and "~" not in one.name]
     return ModelFolder(
-        path,
         deploy=_newest([one for one in prototxts if "deploy.prototxt" in one.name]),
         other_prototxts=tuple(one for one in prototxts if "deploy.prototxt" not in one.name),
         caffemodel=_newest([one for one in files if ".caffemodel" in one.name]),
@@ -177,16 +161,6 @@ def check_embedded(model: Network) -> None:
         )
 
 
-def read_deploy(path: Path) -> CaffeNet:
-    """Read the network in a prototxt file."""
-    return read_net(_text(path, "a prototxt"), path)
-
-
-def read_ncnn(path: Path) -> NcnnNet:
-    """Read the network in a .param file."""
-    return read_param(_text(path, "NCNN's text format"), path)
-
-
 def count_labels(path: Path) -> int:
     """Count the classes in a label file, whose lines are a number, a space and a name.
 
@@ -194,7 +168,7 @@ def count_labels(path: Path) -> int:
         ModelFileError: a line does not start with a number, so that DeepDetect cannot read it.
     """
     found = 0
-    for line, text in enumerate(_text(path, "labels").split("\n"), start=1):
+    for line, text in enumerate(read_text(path, "labels").split("\n"), start=1):
         if not text.strip():
             continue
         if not _CLASS_NUMBER.match(text):
@@ -207,8 +181,12 @@ def _newest(files: list[Path]) -> Path | None:
     return max(files, key=lambda one: (one.stat().st_mtime, one.name), default=None)
 
 
-def _text(path: Path, what: str) -> str:
-    """Read a text file. The programs that use it accept any bytes: those that are not UTF-8 become escapes."""
+def read_text(path: Path, what: str) -> str:
+    """Read a text file. The programs that use it accept any bytes: those that are not UTF-8 become escapes.
+
+    Raises:
+        ModelFileError: the file cannot be read or is too large; `what` is expected in it.
+    """
     try:
         if path.stat().st_size > LARGEST_TEXT:
             raise ModelFileError(

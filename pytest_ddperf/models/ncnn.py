@@ -34,6 +34,7 @@ class NcnnLayer:
 
     Args:
         settings: values as written in the file, by number.
+        path: the file, for messages.
     """
 
     type: str
@@ -42,6 +43,15 @@ class NcnnLayer:
     tops: tuple[str, ...]
     settings: Mapping[int, str]
     line: int
+    path: object
+
+    def whole(self, key: int, default: int = 0) -> int:
+        """Return a setting as an integer, or the default; raises `ModelFileError` if it is not a whole number."""
+        text = self.settings.get(key, str(default))
+        digits = text.removeprefix("-").removeprefix("+")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 20) or abs(int(text)) > _LARGEST:
+            raise ModelFileError(self.path, self.line, f"{key}={text[:20]} of {self.name!r}", "a whole number")
+        return int(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +98,15 @@ def read_param(text: str, path: object = ".param") -> NcnnNet:
         if not words.next_word:
             raise words.error(f"{len(layers)} layers", f"{counts[0]} layers, the first count of the file")
         layers.append(_layer(words))
-    weights = [_weights(path, layer) for layer in layers]
+    weights = [_weights(layer) for layer in layers]
     uncounted = tuple(
         (layer.name, layer.type, "unknown number of weights" if layer.type in _WEIGHTS else "unknown layer type")
         for layer, count in zip(layers, weights, strict=True)
         if count is None
     )
-    inputs = {layer.name: _size(path, layer) for layer in layers if layer.type == "Input"}
+    inputs = {layer.name: _size(layer) for layer in layers if layer.type == "Input"}
     numbers = [count or 0 for count in weights]
-    least = sum(count // _numbers_a_byte(path, layer) for layer, count in zip(layers, numbers, strict=True))
+    least = sum(count // _numbers_a_byte(layer) for layer, count in zip(layers, numbers, strict=True))
     return NcnnNet(tuple(layers), sum(numbers), least, uncounted, inputs)
 
 
@@ -147,38 +157,26 @@ def _layer(words: _Words) -> NcnnLayer:
     while match := _SETTING.fullmatch(words.next_word):
         words.take()
         settings[int(match[1])] = match[2] or words.take()
-    return NcnnLayer(kind, name, tuple(blobs[:taken]), tuple(blobs[taken:]), settings, line)
+    return NcnnLayer(kind, name, tuple(blobs[:taken]), tuple(blobs[taken:]), settings, line, words.path)
 
 
-def _weights(path: object, layer: NcnnLayer) -> int | None:
+def _weights(layer: NcnnLayer) -> int | None:
     """Return the number of weights of a layer, without biases; None if unknown."""
     if layer.type not in _WEIGHTS:
         return 0 if layer.type in KNOWN_TYPES else None
-
-    def setting(key: int, default: int = 0) -> int:
-        return _whole(path, layer, key, default)
-
-    count = _WEIGHTS[layer.type](setting)
+    count = _WEIGHTS[layer.type](layer.whole)
     return None if count is None or not 0 <= count <= _LARGEST else count
 
 
-def _numbers_a_byte(path: object, layer: NcnnLayer) -> int:
+def _numbers_a_byte(layer: NcnnLayer) -> int:
     """Return how many weights may share a byte: `quantize_term` (setting 18) >= 400 means blocks of 4 to 8 bits."""
-    in_blocks = layer.type in {"Gemm", "MultiHeadAttention"} and _whole(path, layer, 18, 0) >= 400
+    in_blocks = layer.type in {"Gemm", "MultiHeadAttention"} and layer.whole(18) >= 400
     return 2 if in_blocks else 1
 
 
-def _size(path: object, layer: NcnnLayer) -> tuple[int, int, int] | None:
-    width, height, channels = (_whole(path, layer, key, 0) for key in (0, 1, 2))
+def _size(layer: NcnnLayer) -> tuple[int, int, int] | None:
+    width, height, channels = (layer.whole(key) for key in (0, 1, 2))
     return (width, height, channels) if min(width, height, channels) > 0 else None
-
-
-def _whole(path: object, layer: NcnnLayer, key: int, default: int) -> int:
-    text = layer.settings.get(key, str(default))
-    digits = text.removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 20) or abs(int(text)) > _LARGEST:
-        raise ModelFileError(path, layer.line, f"{key}={text[:20]} of {layer.name!r}", "a whole number")
-    return int(text)
 
 
 _Setting: TypeAlias = "Callable[..., int]"

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 INDEXED = 32
 """Number of images in the index of a network for similarity search."""
 
+_EMPTY = Index(np.empty((0, FEATURES), np.float32), ())
+"""The index of a network whose answers contain no search; such a request is refused."""
+
 _INDEXED_OBJECTS = OutputSettings(confidence_threshold=0.1, best_bbox=20)
 
 Size = tuple[int, int]
@@ -123,7 +126,7 @@ class DetectionHead(TaskHead):
     def __init__(self, model: TaskModel) -> None:
         super().__init__(model, self._find)
         self._priors = boxes.build_prior_boxes(GRIDS)
-        self._index: Index | None = None
+        self._index = _EMPTY
 
     def _find(self, _: TaskModel, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
         """Return the objects of an image.
@@ -144,7 +147,7 @@ class DetectionHead(TaskHead):
         for entry, vector in zip(listed, vectors, strict=True):
             entry["vals"] = vector.tolist()
             if output.search:
-                entry["nns"] = _search(self._index, vector, output.search_nn)
+                entry["nns"] = self._index.nearest(vector, output.search_nn)
         return {"rois": listed}
 
     def learn(self, run: Run, seed: int) -> None:
@@ -187,7 +190,7 @@ class DetectionHead(TaskHead):
         """Return images by the mean distance of their objects to the objects of this image, nearest first."""
         distances: dict[str, list[float]] = {}
         for vector in vectors:
-            for entry in _search(self._index, vector, count):
+            for entry in self._index.nearest(vector, count):
                 distances.setdefault(entry["uri"], []).append(entry["dist"])
         means = {uri: sum(listed) / len(listed) for uri, listed in distances.items()}
         return [{"uri": uri, "dist": means[uri]} for uri in sorted(means, key=means.__getitem__)]
@@ -198,14 +201,14 @@ class SearchHead(TaskHead):
 
     def __init__(self, model: TaskModel) -> None:
         super().__init__(model, self._embed)
-        self._index: Index | None = None
+        self._index = _EMPTY
 
     def _embed(self, _model: TaskModel, row: NDArray[np.float32], _: Size, output: OutputSettings) -> JsonObject:
         """Return the embedding and, if requested, the nearest neighbours."""
         vector = normalise(row)
         entry_json: JsonObject = {"vals": vector.tolist()}
         if output.search:
-            entry_json["nns"] = _search(self._index, vector, output.search_nn)
+            entry_json["nns"] = self._index.nearest(vector, output.search_nn)
         return entry_json
 
     def learn(self, run: Run, seed: int) -> None:
@@ -239,12 +242,6 @@ def _require(output: OutputSettings, answers: frozenset[str], mltype: str) -> No
         raise bad_service(f"the network does {mltype} and does not support {', '.join(missing)}")
     if output.index or output.build_index:
         raise bad_service("the index is already built, and nothing can be added")
-
-
-def _search(index: Index | None, vector: NDArray[np.float32], count: int) -> list[JsonObject]:
-    if index is None:
-        raise bad_service("there is no index to search")
-    return index.nearest(vector, count)
 
 
 def _pictures_seen(run: Run, model: TaskModel, seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:

@@ -14,19 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from PIL import Image
+
+from pytest_ddperf.embedded.confined_files import read_below, resolve_below
+from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, describe_unreadable, fetch
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_INPUT_PIXELS, Limits
 
-MAX_PIXELS = 50_000_000
-"""Largest image that OpenCV decodes, in pixels: 150 MB in memory. `Limits.pixels` may be lower but not higher."""
-
-os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV reads this when it is imported
-
-import cv2  # noqa: E402 - imported after its limit is set
-import numpy as np  # noqa: E402 - sorted after cv2
-from PIL import Image  # noqa: E402 - likewise
-
-from pytest_ddperf.embedded.confined_files import read_below, resolve_below  # noqa: E402 - likewise
-from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, describe_unreadable, fetch  # noqa: E402 - likewise
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(DEFAULTS.pixels)  # OpenCV reads this when it is imported
+import cv2
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow only reads headers here, and our own limits apply
 
@@ -43,7 +39,6 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
     "linear": cv2.INTER_LINEAR,
-    "cubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
     "lanczos4": cv2.INTER_LANCZOS4,
 }
@@ -160,13 +155,12 @@ class ImageReader:
         content = source.read()
         if count_pixels(content) > self._limits.pixels:
             raise describe_unreadable(source.shown)
+        interpolation = _INTERPOLATION.get(settings.interp, cv2.INTER_CUBIC)
         try:
             image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
             if image is None:
                 raise describe_unreadable(source.shown)
-            resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(
-                np.uint8, copy=False
-            )
+            resized = cv2.resize(image, size, interpolation=interpolation).astype(np.uint8, copy=False)
         except cv2.error:
             raise describe_unreadable(source.shown) from None
         if settings.histogram_equalization:

@@ -8,7 +8,7 @@ after pooling follow Caffe's rule instead of ONNX's `ceil_mode`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import onnx
@@ -162,10 +162,10 @@ class GraphBuilder:
             slices = [f"{name}.in.{i}" for i in range(channels)]
             parts = [f"{name}.out.{i}" for i in range(channels)]
             sizes = self._constant(f"{name}.split", [1] * channels)
-            self._node("Split", [source.name, sizes], slices, f"{name}.split", axis=1)
+            self._node("Split", [source.name, sizes], f"{name}.split", slices, axis=1)
             for i in range(channels):
                 self._conv_node([slices[i], f"{name}.weight.{i}"], parts[i], window, 1)
-            self._node("Concat", parts, [name], name, axis=1)
+            self._node("Concat", parts, name, axis=1)
         else:
             self._conv_node([source.name, f"{name}.weight"], name, window, channels)
         return window.over(source, name, channels)
@@ -181,14 +181,14 @@ class GraphBuilder:
         ):
             self._add(WeightSpec(f"{name}.{part}", shape, low, high))
         parts = [f"{name}.{part}" for part in ("gamma", "beta", "mean", "variance")]
-        self._node("BatchNormalization", [source.name, *parts], [name], name, epsilon=1e-5)
-        return self._like(source, name)
+        self._node("BatchNormalization", [source.name, *parts], name, epsilon=1e-5)
+        return replace(source, name=name)
 
     def relu(self, source: Tensor) -> Tensor:
         """Add a ReLU, named after its input."""
         name = f"{source.name}.relu"
-        self._node("Relu", [source.name], [name], name)
-        return self._like(source, name)
+        self._node("Relu", [source.name], name)
+        return replace(source, name=name)
 
     def pool(
         self,
@@ -198,7 +198,7 @@ class GraphBuilder:
         stride: int,
         *,
         pad: int = 0,
-        kind: Literal["max", "average"] = "max",
+        kind: Literal["MaxPool", "AveragePool"] = "MaxPool",
     ) -> Tensor:
         """Add a pooling layer whose output has Caffe's size.
 
@@ -210,54 +210,52 @@ class GraphBuilder:
             max((out - 1) * stride + kernel - size - pad, 0)
             for out, size in ((height, source.height), (width, source.width))
         ]
-        kind_of_node = "MaxPool" if kind == "max" else "AveragePool"
         shape = {"kernel_shape": [kernel, kernel], "strides": [stride, stride], "pads": [pad, pad, *ends]}
-        self._node(kind_of_node, [source.name], [name], name, **shape)
+        self._node(kind, [source.name], name, **shape)
         return Tensor(name, source.channels, height, width)
 
     def global_pool(self, source: Tensor, name: str) -> Tensor:
         """Add a layer that computes the mean of each channel."""
-        self._node("GlobalAveragePool", [source.name], [name], name)
+        self._node("GlobalAveragePool", [source.name], name)
         return Tensor(name, source.channels, 1, 1)
 
     def lrn(self, source: Tensor, name: str) -> Tensor:
         """Add a local response normalisation over 5 neighbouring channels, with GoogLeNet's constants."""
-        self._node("LRN", [source.name], [name], name, size=5, alpha=1e-4, beta=0.75, bias=1.0)
-        return self._like(source, name)
+        self._node("LRN", [source.name], name, size=5, alpha=1e-4, beta=0.75, bias=1.0)
+        return replace(source, name=name)
 
     def concat(self, sources: Sequence[Tensor], name: str) -> Tensor:
         """Add a concatenation of the channels of all sources."""
-        self._node("Concat", [one.name for one in sources], [name], name, axis=1)
+        self._node("Concat", [one.name for one in sources], name, axis=1)
         return Tensor(name, sum(one.channels for one in sources), sources[0].height, sources[0].width)
 
     def add(self, one: Tensor, other: Tensor, name: str) -> Tensor:
         """Add an element-wise sum."""
-        self._node("Add", [one.name, other.name], [name], name)
-        return self._like(one, name)
+        self._node("Add", [one.name, other.name], name)
+        return replace(one, name=name)
 
     def shuffle(self, source: Tensor, name: str, groups: int) -> Tensor:
         """Add a channel shuffle: the first channel of each group, then the second of each group, and so on."""
         size = [source.height, source.width]
         apart = self._constant(f"{name}.apart", [0, groups, source.channels // groups, *size])
         together = self._constant(f"{name}.together", [0, source.channels, *size])
-        self._node("Reshape", [source.name, apart], [f"{name}.grouped"], f"{name}.grouped")
-        self._node("Transpose", [f"{name}.grouped"], [f"{name}.dealt"], f"{name}.dealt", perm=[0, 2, 1, 3, 4])
-        self._node("Reshape", [f"{name}.dealt", together], [name], name)
-        return self._like(source, name)
+        self._node("Reshape", [source.name, apart], f"{name}.grouped")
+        self._node("Transpose", [f"{name}.grouped"], f"{name}.dealt", perm=[0, 2, 1, 3, 4])
+        self._node("Reshape", [f"{name}.dealt", together], name)
+        return replace(source, name=name)
 
     def dense(self, source: Tensor, name: str, classes: int, *, gain: float = CENTRED_RELU_GAIN) -> Tensor:
         """Add a fully connected layer over all values of the source."""
         fan_in = source.channels * source.height * source.width
         weight = self._draw(f"{name}.weight", (classes, fan_in), gain, fan_in)
-        flat = f"{name}.input"
-        self._node("Flatten", [source.name], [flat], flat, axis=1)
-        self._node("Gemm", [flat, weight, self._bias(name, classes)], [name], name, transB=1)
+        self._node("Flatten", [source.name], f"{name}.input", axis=1)
+        self._node("Gemm", [f"{name}.input", weight, self._bias(name, classes)], name, transB=1)
         return Tensor(name, classes, 1, 1)
 
     def finish(self, source: Tensor) -> NetworkGraph:
         """Add the final softmax and return the graph."""
-        self._node("Flatten", [source.name], ["logits"], "logits", axis=1)
-        self._node("Softmax", ["logits"], [OUTPUT_NAME], OUTPUT_NAME, axis=1)
+        self._node("Flatten", [source.name], "logits", axis=1)
+        self._node("Softmax", ["logits"], OUTPUT_NAME, axis=1)
         return self._build(source.channels)
 
     def _build(self, numbers: int) -> NetworkGraph:
@@ -292,8 +290,8 @@ class GraphBuilder:
             tensor.external_data.add(key="location", value=name)
             self._initializers.append(tensor)
 
-    def _constant(self, name: str, values: Sequence[int]) -> str:
-        self._initializers.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
+    def _constant(self, name: str, values: Sequence[float], kind: int = TensorProto.INT64) -> str:
+        self._initializers.append(helper.make_tensor(name, kind, [len(values)], values))
         return name
 
     def _conv_node(self, inputs: list[str], name: str, window: _Window, groups: int) -> None:
@@ -302,13 +300,12 @@ class GraphBuilder:
             "strides": [window.stride] * 2,
             "pads": [window.pad] * 4,
         }
-        self._node("Conv", inputs, [name], name, group=groups, **shape)
+        self._node("Conv", inputs, name, group=groups, **shape)
 
-    def _node(self, kind: str, inputs: list[str], outputs: list[str], node_name: str, **attributes: Attribute) -> None:
-        node = helper.make_node(kind, inputs, outputs, name=node_name)
+    def _node(
+        self, kind: str, inputs: Sequence[str], name: str, outputs: Sequence[str] = (), /, **attributes: Attribute
+    ) -> None:
+        """Add an operator, whose only output has its name unless there are several `outputs`."""
+        node = helper.make_node(kind, inputs, outputs or [name], name=name)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
         self._nodes.append(node)
-
-    @staticmethod
-    def _like(source: Tensor, name: str) -> Tensor:
-        return Tensor(name, source.channels, source.height, source.width)

@@ -119,7 +119,7 @@ def _densenet(net: GraphBuilder, blocks: Sequence[int]) -> Tensor:
         x = _norm_relu(net, x, f"block{block}.norm")
         if block < 5:
             x = net.conv(x, f"transition{block}", x.channels // 2, bias=False)
-            x = net.pool(x, f"pool{block}", 2, 2, kind="average")
+            x = net.pool(x, f"pool{block}", 2, 2, kind="AveragePool")
     return net.conv(net.global_pool(x, "pool5"), "classify", CLASSES, gain=120)
 
 
@@ -181,7 +181,7 @@ def _shufflenet(net: GraphBuilder) -> Tensor:
             branch = net.conv(net.norm(branch, f"{name}.b.norm"), f"{name}.c", new, groups=groups, bias=False)
             if unit == 0:
                 branch = net.norm(branch, f"{name}.c.norm")
-                shortcut = net.pool(x, f"{name}.pool", 3, 2, kind="average")
+                shortcut = net.pool(x, f"{name}.pool", 3, 2, kind="AveragePool")
                 x = net.relu(net.concat([shortcut, branch], name))
             else:
                 branch = net.norm(branch, f"{name}.c.norm", gamma=RESIDUAL_GAMMA)

@@ -56,8 +56,7 @@ def read_onnx(path: Path) -> OnnxNet:
     """
     try:
         model = onnx.load(path, load_external_data=False)
-        inferred = shape_inference.infer_shapes(model)
-        found = _describe(model, inferred)
+        found = _describe(model)
     except Exception as error:  # protobuf's and onnx's exceptions have no narrower base
         raise ModelFileError(path, None, f"it cannot be read ({first_line(error)})", "a complete ONNX model") from error
     if not found.nodes:
@@ -70,9 +69,9 @@ def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def _describe(model: onnx.ModelProto, inferred: onnx.ModelProto) -> OnnxNet:
+def _describe(model: onnx.ModelProto) -> OnnxNet:
+    outputs = tuple(_value(one) for one in shape_inference.infer_shapes(model).graph.output)
     graph = read_graph(model)
-    outputs = tuple(_value(one) for one in inferred.graph.output)
     makers = {name: node for node in model.graph.node for name in node.output}
     maker = makers.get(outputs[0][0]) if outputs else None
     while maker is not None and maker.op_type in _PASSING and maker.input[0] in makers:

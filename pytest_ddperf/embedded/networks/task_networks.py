@@ -38,8 +38,8 @@ def _trunk(net: TaskGraphBuilder) -> Tensor:
     return add_fire_modules(net, x, FIRES, (2, 4, 6))
 
 
-def _detection(net: TaskGraphBuilder, model: TaskModel, *, features: bool) -> NetworkGraph:
-    """An SSD: the boxes on three grids and their classes, followed by the features if requested."""
+def _detection(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
+    """An SSD: the boxes on three grids and their classes, followed by the features if it answers with them."""
     x = _trunk(net)
     grids = [x]
     for number in (1, 2):
@@ -51,13 +51,13 @@ def _detection(net: TaskGraphBuilder, model: TaskModel, *, features: bool) -> Ne
         places.append(net.by_position(place, f"place{number}.row"))
         kind = net.conv(grid, f"kind{number}", model.classes * PER_POSITION, 3, pad=1, gain=1)
         kinds.append(net.classes_by_position(kind, f"kind{number}.row", model.classes, background=BACKGROUND))
-    boxes = PER_POSITION * sum(side * side for side in GRIDS)
-    numbers = boxes * (4 + model.classes)
-    if not features:
-        return net.finish_row([*places, *kinds], numbers)
-    seen = grids[0]
-    parts = [*places, *kinds, net.flat(seen, "features")]
-    return net.finish_row(parts, numbers + seen.channels * seen.height * seen.width)
+    numbers = PER_POSITION * sum(side * side for side in GRIDS) * (4 + model.classes)
+    parts = [*places, *kinds]
+    if "rois" in model.answers:
+        seen = grids[0]
+        parts.append(net.flat(seen.name, "features"))
+        numbers += seen.channels * seen.height * seen.width
+    return net.finish_row(parts, numbers)
 
 
 def _segmentation(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
@@ -70,12 +70,12 @@ def _segmentation(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
 
 def _regression(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
     x = net.dense(net.global_pool(_trunk(net), "pool10"), "value", model.classes, gain=8)
-    return net.finish_row([net.flat(x, "row")], model.classes)
+    return net.finish_row([net.flat(x.name, "row")], model.classes)
 
 
 def _search(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
     x = net.global_pool(_trunk(net), "pool10")
-    return net.finish_row([net.flat(x, "row")], model.classes)
+    return net.finish_row([net.flat(x.name, "row")], model.classes)
 
 
 def _ocr(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
@@ -88,12 +88,12 @@ def _ocr(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
 
 
 _ARCHITECTURES: dict[str, Callable[[TaskGraphBuilder, TaskModel], NetworkGraph]] = {
-    "task_detection": lambda net, model: _detection(net, model, features=False),
+    "task_detection": _detection,
     "task_segmentation": _segmentation,
     "task_regression": _regression,
     "task_search": _search,
-    "task_roi_search": lambda net, model: _detection(net, model, features=True),
-    "task_multibox_search": lambda net, model: _detection(net, model, features=True),
+    "task_roi_search": _detection,
+    "task_multibox_search": _detection,
     "task_ocr": _ocr,
 }
 

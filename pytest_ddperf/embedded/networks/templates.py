@@ -57,7 +57,7 @@ class _TemplateBuilder(GraphBuilder):
 
     def pool_down(self, source: Tensor, name: str) -> Tensor:
         """Add a 3x3 max pooling with stride 2 and padding 1, whose output size is rounded down."""
-        self._node("MaxPool", [source.name], [name], name, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+        self._node("MaxPool", [source.name], name, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
         return Tensor(name, source.channels, (source.height + 1) // 2, (source.width + 1) // 2)
 
     def finish(self, source: Tensor) -> NetworkGraph:

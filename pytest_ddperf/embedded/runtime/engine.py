@@ -10,6 +10,7 @@ closing.
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import threading
 from typing import TYPE_CHECKING
@@ -17,12 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto, external_data_helper, helper
+from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.heads.heads import ClassHead, build_task_head
 from pytest_ddperf.embedded.networks.cost import count_parameters
-from pytest_ddperf.embedded.networks.networks import CLASSES, build
+from pytest_ddperf.embedded.networks.networks import build
 from pytest_ddperf.embedded.networks.onnx_files import first_line
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import build_task
@@ -32,7 +33,6 @@ from pytest_ddperf.embedded.runtime.slowdown import ExtraWork
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -65,7 +65,6 @@ class Engine:
     """A loaded network, created by `load_builtin` or `load_file`. `run` may be called from several threads.
 
     Args:
-        classes: number of classes; None to determine it by running the network on a black image.
         slowdown: makes runs artificially slower; None for full speed.
 
     Attributes:
@@ -75,7 +74,7 @@ class Engine:
             of this size, the last one filled up, so that a smaller batch takes as long as a whole one.
 
     Raises:
-        ModelLoadError: the network's input is not one batch of RGB images, or the network does not run.
+        ModelLoadError: the network's input is not one batch of RGB images.
     """
 
     def __init__(
@@ -84,7 +83,6 @@ class Engine:
         session: ort.InferenceSession,
         *,
         parameters: int,
-        classes: int | None,
         slowdown: ExtraWork | None = None,
     ) -> None:
         self.name = name
@@ -95,7 +93,6 @@ class Engine:
         self._slow_lock = threading.Lock()
         self._input, self.fixed_batch, self.input_size = _image_input(name, session)
         self._output: str = session.get_outputs()[0].name
-        self.classes = self._tried_classes() if classes is None else classes
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on images [N, 3, height, width]; return a row of numbers, usually probabilities, for each.
@@ -120,31 +117,22 @@ class Engine:
 
     def _run_all(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            rows = [self._run_slice(part) for part in self._slices(images)]
+            at_once = max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
+            step = self.fixed_batch or at_once
+            rows = [self._run_slice(images[start : start + step]) for start in range(0, len(images), step)]
         except Exception as error:  # ONNX Runtime's exceptions have no narrower base
             shape = "x".join(str(size) for size in images.shape)
             raise ModelRunError(f"{self.name} failed on a batch of {shape}: {first_line(error)}") from error
         return np.concatenate(rows)
 
-    def _slices(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        step = self.fixed_batch or max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
-        return (images[start : start + step] for start in range(0, len(images), step))
-
     def _run_slice(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         count = len(images)
-        if self.fixed_batch and count < self.fixed_batch:
+        if count < self.fixed_batch:
             filling = np.zeros((self.fixed_batch - count, *images.shape[1:]), np.float32)
             images = np.concatenate([images, filling])
         output: NDArray[np.float32] = self._session.run([self._output], {self._input: images})[0]
         # Copy the output: it lies in the session's arena, and a reference to it would keep the whole arena in memory.
         return output.reshape(len(images), -1)[:count].astype(np.float32, copy=True)
-
-    def _tried_classes(self) -> int:
-        width, height = self.input_size or (_ASSUMED_SIDE, _ASSUMED_SIDE)
-        try:
-            return int(self.run(np.zeros((1, 3, height, width), np.float32)).shape[1])
-        except ModelRunError as error:
-            raise ModelLoadError(f"{self.name} loads, but does not run: {error}") from error
 
 
 def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: float = 1.0) -> Engine:
@@ -161,7 +149,6 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
         name,
         _drawn_session(graph, seed, threads),
         parameters=count_parameters(graph.model),
-        classes=CLASSES if task is None else task.classes,
         slowdown=_ballast(slow_factor),
     )
     if task is not None:
@@ -176,7 +163,6 @@ def load_template(name: str, *, classes: int, seed: int, threads: int = 0, slow_
         name,
         _drawn_session(graph, seed, threads),
         parameters=count_torch_parameters(graph),
-        classes=classes,
         slowdown=_ballast(slow_factor),
     )
 
@@ -185,7 +171,8 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     """Load a network from the user's .onnx file; external weights must be in its folder or below.
 
     Raises:
-        ModelLoadError: the file does not exist, is not an ONNX model, or its input is not a batch of RGB images.
+        ModelLoadError: the file does not exist, is not an ONNX model, its input is not a batch of RGB images, or it
+            does not run on one.
     """
     if not path.is_file():
         raise ModelLoadError(f"There is no model at {path}: no such file. Name an .onnx file that the server can read.")
@@ -197,7 +184,13 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     _check_weights_lie_beside(path, model)
     session = _session(str(path), str(path), _session_options(threads))
     _return_freed_memory()
-    return Engine(str(path), session, parameters=parameters, classes=None)
+    engine = Engine(str(path), session, parameters=parameters)
+    width, height = engine.input_size or (_ASSUMED_SIDE, _ASSUMED_SIDE)
+    try:
+        engine.run(np.zeros((1, 3, height, width), np.float32))
+    except ModelRunError as error:
+        raise ModelLoadError(f"{path} loads, but does not run: {error}") from error
+    return engine
 
 
 def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
@@ -272,11 +265,8 @@ def _ballast(factor: float) -> ExtraWork | None:
     """
     if factor == 1:
         return None
-    channels, side = 32, 28
-    weight = helper.make_tensor(
-        "weight", TensorProto.FLOAT, [channels, channels, 3, 3], np.full(channels * channels * 9, 0.01, np.float32)
-    )
-    shape = [1, channels, side, side]
+    weight = numpy_helper.from_array(np.full((32, 32, 3, 3), 0.01, np.float32), "weight")
+    shape = [1, 32, 28, 28]
     graph = helper.make_graph(
         [helper.make_node("Conv", ["x", "weight"], ["y"], pads=[1, 1, 1, 1])],
         "ballast",
@@ -286,11 +276,7 @@ def _ballast(factor: float) -> ExtraWork | None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     session = _session("the slowdown", model.SerializeToString(), _session_options(threads=1))
-    feed = {"x": np.ones(shape, np.float32)}
-
-    def piece() -> None:
-        session.run(None, feed)
-
+    piece = functools.partial(session.run, None, {"x": np.ones(shape, np.float32)})
     piece()  # the first run is slower than all others
     return ExtraWork(factor, piece)
 

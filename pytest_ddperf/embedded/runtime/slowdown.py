@@ -22,7 +22,7 @@ class ExtraWork:
     """
 
     def __init__(
-        self, factor: float, piece: Callable[[], None], clock: Callable[[], float] = time.perf_counter
+        self, factor: float, piece: Callable[[], object], clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._factor = factor
         self._piece = piece

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pytest_ddperf.embedded.api_errors import ApiError
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_HEAD_BYTES, Limits
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, msg: str, why: str) -> None:
         """Send an error and close the connection: the start of a next request could not be found in the stream."""
-        body = msgspec.json.encode({"status": {"code": status, "msg": msg, "dd_code": status, "dd_msg": why}})
+        body = msgspec.json.encode(ApiError(status, msg, status, why).body())
         head = (
             f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"

@@ -53,7 +53,7 @@ class Repository:
         """
         if name in NETWORK_IDS or name in TASK_MODELS:
             return self._find_template(torch) if torch and torch.template else lambda: self._load_builtin(name)
-        folder = self._folder(name)
+        folder = next((one for one in self._resolve(name) if one.is_dir()), None)
         if folder is None:
             raise bad_service(f"destination model directory {name} is not writable or does not exist.")
         files = self._files(folder, ".onnx")
@@ -80,9 +80,6 @@ class Repository:
 
     def _files(self, folder: Path, suffix: str) -> list[Path]:
         return [file for file in sorted(folder.glob(f"*{suffix}")) if self._resolve(str(file))]
-
-    def _folder(self, name: str) -> Path | None:
-        return next((folder for folder in self._resolve(name) if folder.is_dir()), None)
 
     def _resolve(self, name: str) -> list[Path]:
         """Return a file or folder, with links resolved, for each of `model_dirs` that it is below."""

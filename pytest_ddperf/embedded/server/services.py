@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal, service_not_found
+from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal
 from pytest_ddperf.embedded.heads.heads import ClassHead, convert_to_torch
 from pytest_ddperf.embedded.images.fetch import ImageReadError
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_NAME
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.embedded.images.images import ImageReader
     from pytest_ddperf.embedded.server.repository import Engine
-    from pytest_ddperf.embedded.wire import TorchService
+    from pytest_ddperf.embedded.wire import ImageSettings, TorchService
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Service:
         """Return the service's JSON; in the list of `/info`, `gpuid` is a number instead of a list."""
         torch = self._request.torch
         task = None if torch and torch.template else TASK_MODELS.get(self._request.repository)
-        width, height = self._size()
+        width, height = self._size(self._request.settings)
         parameters = describe_parameters(self._request.parameters, width, height, self._threads)
         if not in_list:
             parameters["mllib"]["gpuid"] = [0]
@@ -168,22 +168,19 @@ class Service:
             **({"service_stats": self._statistics.to_json()} if self._with_stats else {}),
         }
 
-    def _size(self) -> tuple[int, int]:
+    def _size(self, settings: ImageSettings) -> tuple[int, int]:
         fallback = (self._engine.input_size if self._engine is not None else None) or _DEFAULT_SIZE
-        settings = self._request.settings
         return settings.width or fallback[0], settings.height or fallback[1]
 
     def _predictions(self, request: PredictRequest, work: _Work) -> tuple[list[JsonObject], OutputSettings]:
         settings, output = parse_parameters(request.parameters, self._request.settings)
         if not request.data:
             raise bad_input("missing data")
-        is_torch = self.is_torch
-        at_once = parse_test_batch_size(request.parameters) if is_torch else -1
-        if is_torch and output.measure:
+        at_once = parse_test_batch_size(request.parameters) if self.is_torch else -1
+        if self.is_torch and output.measure:
             raise bad_service("Missing label on data while testing")
         engine = self.load()
-        fallback = self._size()
-        size = (settings.width or fallback[0], settings.height or fallback[1])
+        size = self._size(settings)
         started_s = time.perf_counter()
         try:
             batch = self._reader.read(request.data, settings, size, self._buffer)
@@ -193,7 +190,7 @@ class Service:
             work.transform_ms = (time.perf_counter() - started_s) * 1000
         if not batch.uris:
             raise bad_input("missing data")
-        if not is_torch:
+        if not self.is_torch:
             work.images = len(batch.uris)  # the Torch backend counts only images that ran
         self._buffer = batch.pixels
         wanted = engine.input_size
@@ -204,7 +201,7 @@ class Service:
         rows = _run_in_pieces(engine, batch.pixels, at_once)
         work.images = len(rows)
         predictions = engine.head.predictions(batch.uris, rows, batch.sizes, output)
-        if is_torch and isinstance(engine.head, ClassHead):
+        if self.is_torch and isinstance(engine.head, ClassHead):
             convert_to_torch(predictions, rows.shape[1], output.best)
         return predictions, output
 
@@ -254,9 +251,8 @@ class Services:
     ) -> None:
         self._most = most
         self._find = find
-        self._threads = threads
         self._reader = reader
-        self._with_stats = with_stats
+        self._build = functools.partial(Service, reader=reader, threads=threads, with_stats=with_stats)
         self._services: dict[str, Service] = {}
         self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="predict")
         self._running = 0
@@ -284,14 +280,7 @@ class Services:
         if len(self._services) >= self._most:
             raise bad_service(f"{self._most} services exist already; delete one first")
         load = self._find(request.repository, request.torch)
-        self._services[name.lower()] = Service(
-            name.lower(),
-            request,
-            load,
-            reader=self._reader,
-            threads=self._threads,
-            with_stats=self._with_stats,
-        )
+        self._services[name.lower()] = self._build(name.lower(), request, load)
 
     async def load_torch(self, name: str) -> None:
         """Load the network of a new Torch service, as DeepDetect does at creation. Others are loaded on first use.
@@ -318,7 +307,7 @@ class Services:
         try:
             return self._services[name.lower()]
         except KeyError:
-            raise service_not_found() from None
+            raise ApiError(404, "NotFound", 1002, "Service Not Found") from None
 
     def describe_all(self, *, jobs: bool) -> list[JsonObject]:
         """Return the value of `services` in `/info`."""
@@ -350,7 +339,7 @@ class Services:
         """
         service = self._services.pop(name.lower(), None)
         if service is None:
-            raise service_not_found(with_code=False)
+            raise ApiError(404, "NotFound")
         async with service.lock:
             service.close()
 

@@ -31,14 +31,9 @@ _DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class LayerWithSizes:
-    """A layer of a network with its sizes.
-
-    Args:
-        bottoms: sizes of its inputs, batch first; None for an unknown size.
-    """
+    """A layer of a network with its sizes."""
 
     layer: Layer
-    bottoms: tuple[Shape | None, ...]
     step: LayerSizes
 
     @property
@@ -72,13 +67,12 @@ def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
                 raise layer_error(
                     layer, f"the unknown bottom {name!r}", "the name of an input, or of a top of an earlier layer"
                 )
-        bottoms = tuple(blobs[name] for name in layer.bottoms)
-        made = compute_layer_sizes(layer, bottoms)
+        made = compute_layer_sizes(layer, [blobs[name] for name in layer.bottoms])
         if layer.type in SOURCES:  # ignore the batch size in the file
             made = replace(made, tops=tuple(top and (batch, *top[1:]) for top in made.tops))
         _check_tops(layer, made.tops, blobs)
         blobs.update(zip(layer.tops, made.tops, strict=False))
-        found.append(LayerWithSizes(layer, bottoms, made))
+        found.append(LayerWithSizes(layer, made))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, overload
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,26 +51,19 @@ class Bottoms(Sequence["Shape"]):
     def __init__(self, shapes: Sequence[Shape | None]) -> None:
         self._shapes = shapes
 
-    @overload
-    def __getitem__(self, at: int) -> Shape: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Shape]: ...
-
-    def __getitem__(self, at: int | slice) -> Shape | Sequence[Shape]:
-        found = self._shapes[at] if isinstance(at, slice) else [self._shapes[at]]
-        shapes = [shape for shape in found if shape is not None]
-        if len(shapes) < len(found):
+    def __getitem__(self, at: int) -> Shape:  # type: ignore[override]  # no rule slices its inputs
+        shape = self._shapes[at]
+        if shape is None:
             raise UnknownSizeError
-        return shapes if isinstance(at, slice) else shapes[0]
+        return shape
 
     def __len__(self) -> int:
         return len(self._shapes)
 
 
-def format_size(shape: Sequence[int]) -> str:
-    """Format a size: `1x3x224x224`."""
-    return "x".join(str(size) for size in shape) or "a single number"
+def format_size(shape: Sequence[int | None]) -> str:
+    """Format a size: `1x3x224x224`; a dimension that is not fixed is `N`."""
+    return "x".join("N" if size is None else str(size) for size in shape) or "a single number"
 
 
 def layer_error(layer: Layer, found: str, expected: str) -> ModelFileError:

@@ -189,7 +189,8 @@ class _Parser:
     def fields(self, end: str, depth: int) -> tuple[tuple[str, Scalar | Message], ...]:
         """Parse the fields up to and including the token of the kind `end`."""
         if depth > DEEPEST:
-            raise self._error(self._next, f"messages nested deeper than {DEEPEST}", "a network")
+            depths = f"messages nested deeper than {DEEPEST}"
+            raise ModelFileError(self._path, self._next.line, depths, "a network")
         found: list[tuple[str, Scalar | Message]] = []
         while (token := self._take()).kind != end:
             name = self._name(token)
@@ -248,7 +249,7 @@ class _Parser:
         return self._tokens[self._at]
 
     def _take(self) -> _Token:
-        token = self._tokens[self._at]
+        token = self._next
         self._at = min(self._at + 1, len(self._tokens) - 1)
         return token
 
@@ -267,9 +268,6 @@ class _Parser:
 
     def _unexpected(self, token: _Token, expected: str) -> ModelFileError:
         found = "the end of the file" if token.kind == "end" else _shown(token.text)
-        return self._error(token, found, expected)
-
-    def _error(self, token: _Token, found: str, expected: str) -> ModelFileError:
         return ModelFileError(self._path, token.line, found, expected)
 
 

@@ -239,7 +239,7 @@ def _concat(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("concat_param")
     axis = resolve_axis(layer, settings, "concat_dim" if settings.has("concat_dim") else "axis", 1, bottoms[0])
     first = bottoms[0]
-    for other in bottoms[1:]:
+    for other in bottoms:
         if (*other[:axis], *other[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]) or len(other) != len(first):
             raise layer_error(
                 layer,
@@ -250,7 +250,7 @@ def _concat(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _eltwise(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    for other in bottoms[1:]:
+    for other in bottoms:
         if other != bottoms[0]:
             raise layer_error(
                 layer, f"bottoms of {format_size(bottoms[0])} and {format_size(other)}", "bottoms of the same size"

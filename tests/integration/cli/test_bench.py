@@ -14,9 +14,10 @@ from messages import assert_names
 from scripted_deepdetect import Prediction, ScriptedDeepDetect, ServiceSetup, out_of_memory
 from scripted_server import Reply
 
+from pytest_ddperf.cli import bench as bench_command
 from pytest_ddperf.cli.main import _parser, main
 from pytest_ddperf.config.server_options import ServerOptions
-from pytest_ddperf.dd_bench import options, run
+from pytest_ddperf.dd_bench import run
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.servers.lock import ServerLock
 
@@ -573,7 +574,7 @@ def test_somebody_else_on_the_server_makes_a_batch_size_invalid_and_others_are_m
 
 
 def test_a_server_that_another_run_measures_is_waited_for(bench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "ServerOptions", partial(ServerOptions, lock_wait_s=0.2))
+    monkeypatch.setattr(bench_command, "ServerOptions", partial(ServerOptions, lock_wait_s=0.2))
     held = ServerLock(identify_server(bench.server.url))
     assert held.acquire_at_once()
     ran = bench(*ONE)

@@ -61,7 +61,7 @@ def predicted(server: ScriptedServer) -> Any:  # noqa: ANN401 - JSON
 def measure_as_dd_bench(client: Client, service: OpenService, images: BenchImages, batch_size: int) -> Batch:
     """A batch with dd_bench's request."""
     data, uris = images.batch(batch_size)
-    body = BenchOptions(sname=service.name).predict_body(data)
+    body = BenchOptions(service=service.name).predict_body(data)
     return bind_batch(client, service.name, body, uris, task=Task.CLASSIFICATION, input_size=None)
 
 

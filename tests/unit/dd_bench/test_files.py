@@ -20,7 +20,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def options(folder: object, names: object = None) -> BenchOptions:
     listed = None if names is None else str(names)
-    return BenchOptions(sname="s", remote_bench_data_dir=str(folder), list_bench_files=listed)
+    return BenchOptions(service="s", remote_bench_data_dir=str(folder), list_bench_files=listed)
 
 
 def refuse(text: str) -> None:

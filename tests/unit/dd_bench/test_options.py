@@ -12,7 +12,7 @@ from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.errors import ConfigurationError
 
-OPTIONS = BenchOptions(sname="imageserv", remote_bench_data_dir="/srv/bench")
+OPTIONS = BenchOptions(service="imageserv", remote_bench_data_dir="/srv/bench")
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_batch_sizes_double_to_32_and_then_rise_by_16() -> None:
 @pytest.mark.parametrize(
     ("given", "facts"),
     [
-        ({"sname": None}, ("service", "--sname NAME")),
-        ({"sname": "  "}, ("service", "--sname NAME")),
+        ({"service": ""}, ("service", "--sname NAME")),
+        ({"service": "  "}, ("service", "--sname NAME")),
         ({"remote_bench_data_dir": None}, ("--remote-bench-data-dir DIR",)),
         ({"parameters": replace(DD_BENCH_DEFAULTS, recreate=True)}, ("--create DIR", "--recreate")),
         ({"detection": True, "segmentation": True}, ("--detection", "--segmentation")),

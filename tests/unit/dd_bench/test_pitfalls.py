@@ -15,7 +15,7 @@ from pytest_ddperf.deepdetect.protocol import ServiceInfo
 if TYPE_CHECKING:
     from pathlib import Path
 
-OPTIONS = BenchOptions(sname="imageserv", remote_bench_data_dir="/srv/bench", max_batch_size=8)
+OPTIONS = BenchOptions(service="imageserv", remote_bench_data_dir="/srv/bench", max_batch_size=8)
 
 
 def with_parameters(options: BenchOptions, **parameters: Any) -> BenchOptions:  # noqa: ANN401 - of all types
@@ -118,15 +118,15 @@ def test_the_command_names_the_list_of_images_that_the_run_uses(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("create", "sname", "network"),
+    ("create", "service", "network"),
     [
         ("/srv/models/squeezenet_v1.1/", "imageserv", "squeezenet_v1.1"),
         (None, "ResNet-50", "resnet50"),
         ("/srv/models/mine", "imageserv", "NETWORK"),
     ],
 )
-def test_the_network_is_known_from_the_folder_or_the_service(create: str | None, sname: str, network: str) -> None:
-    options = replace(OPTIONS, create=create, sname=sname)
+def test_the_network_is_known_from_the_folder_or_the_service(create: str | None, service: str, network: str) -> None:
+    options = replace(OPTIONS, create=create, service=service)
     assert f"--ddperf-models={network}" in shlex.split(build_pytest_command(options))
 
 

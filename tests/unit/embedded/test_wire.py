@@ -136,11 +136,6 @@ def test_parameters_change_what_they_name_only() -> None:
     assert changed == ImageSettings(width=3, height=5, rgb=True, mean=(1.0,))
 
 
-def test_an_unknown_interpolation_is_cubic() -> None:
-    assert input_settings(interp="magic").interp == "cubic"
-    assert input_settings(interp="area").interp == "area"
-
-
 def test_the_outputs_parameters_are_read() -> None:
     _, output = parse_parameters({"output": {"best": 3, "confidence_threshold": 1, "measure": ["acc"]}}, PLAIN)
     assert output == OutputSettings(best=3, confidence_threshold=1, measure=True)

@@ -12,9 +12,9 @@ from model_folders import NCNN, caffe_folder, ncnn_folder, tiny_prototxt
 
 from pytest_ddperf.cli.check_model import format_checks
 from pytest_ddperf.core.networks import Network
-from pytest_ddperf.models.check import check_folder, read_facts, resolve_service_facts
+from pytest_ddperf.models.check import check_folder, resolve_service_facts
 from pytest_ddperf.models.findings import Level, format_megabytes
-from pytest_ddperf.models.folder import Kind, ModelFacts
+from pytest_ddperf.models.folder import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,14 +55,18 @@ def test_an_ncnn_file_with_a_piece_cut_out_is_checked(tmp_path: Path, start: int
     assert one.usable or any(finding.level is Level.MISSING for finding in one.findings)
 
 
+def service_facts(model: Network, mllib: str) -> tuple[int | None, int | None, int | None]:
+    found = resolve_service_facts(model, mllib)
+    return found.width, found.height, found.nclasses
+
+
 def test_facts_of_the_backend_that_is_meant(tmp_path: Path) -> None:
     folder = caffe_folder(tmp_path / "both", side=64, classes=7)
     for file in ncnn_folder(tmp_path / "n").iterdir():
         file.rename(folder / file.name)
-    own = Network("a", "a", repository="/m", path=str(folder))
-    caffe, ncnn = (read_facts(own, backend) for backend in ("caffe", "ncnn"))
-    assert (caffe.mllib, caffe.width, caffe.nclasses) == ("caffe", 64, 7)
-    assert (ncnn.mllib, ncnn.width) == ("ncnn", 224)
+    own = Network("a", "a", width=None, height=None, nclasses=None, repository="/m", path=str(folder))
+    assert service_facts(own, "caffe") == (64, 64, 7)
+    assert service_facts(own, "ncnn") == (224, 224, None)
 
 
 @pytest.mark.parametrize(
@@ -84,19 +88,19 @@ def test_what_nobody_says_of_a_service_is_taken_from_the_files(tmp_path: Path) -
     own = Network(
         "a", "a", width=None, height=None, nclasses=None, repository="/m", path=str(caffe_folder(tmp_path / "a", 64, 7))
     )
-    assert resolve_service_facts(own, "caffe") == ModelFacts("caffe", 64, 64, 7)
+    assert service_facts(own, "caffe") == (64, 64, 7)
 
 
 def test_what_somebody_says_wins_over_the_files(tmp_path: Path) -> None:
     path = str(caffe_folder(tmp_path / "a", 64, 7))
     own = Network("a", "a", width=32, height=16, repository="/m", path=path, mllib="torch", nclasses=2)
-    assert resolve_service_facts(own, "torch") == ModelFacts("torch", 32, 16, 2)
+    assert service_facts(own, "torch") == (32, 16, 2)
 
 
 def test_of_a_folder_that_is_not_here_nothing_is_known() -> None:
     own = Network("a", "a", width=None, height=None, nclasses=None, repository="/m")
-    assert resolve_service_facts(own, "caffe") == ModelFacts("caffe")
+    assert service_facts(own, "caffe") == (None, None, None)
 
 
 def test_the_catalogues_networks_are_created_as_before() -> None:
-    assert resolve_service_facts(Network("resnet50", "R"), "ncnn") == ModelFacts("ncnn", 224, 224, 1000)
+    assert service_facts(Network("resnet50", "R"), "ncnn") == (224, 224, 1000)

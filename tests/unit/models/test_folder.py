@@ -9,6 +9,7 @@ from model_folders import caffe_folder, ncnn_folder
 
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
+from pytest_ddperf.models.caffe.net import read_net
 from pytest_ddperf.models.folder import (
     Kind,
     check_embedded,
@@ -16,9 +17,9 @@ from pytest_ddperf.models.folder import (
     digests,
     find_model_files,
     is_runnable_embedded,
-    read_deploy,
-    read_ncnn,
+    read_text,
 )
+from pytest_ddperf.models.ncnn import read_param
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,14 +103,14 @@ def test_a_prototxt_is_read_as_bytes(tmp_path: Path) -> None:
     path = tmp_path / "deploy.prototxt"
     text = b'# \xcb\xe4\nlayer { name: "\xe9" type: "Silence" bottom: "\xe8" bottom: "\xe9" }'
     path.write_bytes(b"\xef\xbb\xbf" + text)
-    (layer,) = read_deploy(path).layers
+    (layer,) = read_net(read_text(path, "a prototxt")).layers
     assert (layer.name, layer.bottoms) == (r"\xe9", (r"\xe8", r"\xe9"))
 
 
 def test_an_ncnn_description_is_read_as_bytes(tmp_path: Path) -> None:
     path = tmp_path / "net.param"
     path.write_bytes(b"7767517\n1 1\nInput th\xe9\xff\x85 0 1 d\n")
-    assert [layer.name for layer in read_ncnn(path).layers] == [r"th\xe9\xff\x85"]
+    assert [layer.name for layer in read_param(read_text(path, "a network")).layers] == [r"th\xe9\xff\x85"]
 
 
 def test_a_description_that_is_none_by_its_size_is_not_read(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_description_that_is_none_by_its_size_is_not_read(tmp_path: Path) -> N
     with path.open("wb") as file:
         file.truncate(10**9)
     with pytest.raises(ModelFileError) as caught:
-        read_deploy(path)
+        read_text(path, "a prototxt")
     assert_names(caught, "deploy.prototxt", "1,000,000,000 bytes")
 
 

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from pytest_ddperf.embedded import launch
-from pytest_ddperf.embedded.images.images import MAX_PIXELS
+from pytest_ddperf.embedded.limits import DEFAULTS
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     (root / "images").mkdir()
     for index in range(8):
         Image.fromarray(draw.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(root / "images" / f"{index}.png")
-    (root / "images" / "bomb.png").write_bytes(bomb(int(MAX_PIXELS**0.5) + 10))
+    (root / "images" / "bomb.png").write_bytes(bomb(int(DEFAULTS.pixels**0.5) + 10))
     save_mean_model(root / "models" / "mine" / "model.onnx")
     save_mean_model(root / "models" / "two" / "a.onnx")
     save_mean_model(root / "models" / "two" / "b.onnx")

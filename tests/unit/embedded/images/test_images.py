@@ -63,6 +63,10 @@ def test_the_interpolation_can_be_chosen(reader: ImageReader, interp: str) -> No
     assert not np.array_equal(plain(reader, "0.jpg", ImageSettings(interp=interp)), plain(reader, "0.jpg"))
 
 
+def test_an_unknown_interpolation_is_cubic(reader: ImageReader) -> None:
+    np.testing.assert_array_equal(plain(reader, "0.jpg", ImageSettings(interp="magic")), plain(reader, "0.jpg"))
+
+
 def test_rgb_turns_the_channels_round(reader: ImageReader) -> None:
     np.testing.assert_array_equal(plain(reader, "0.jpg", ImageSettings(rgb=True)), plain(reader, "0.jpg")[::-1])
 

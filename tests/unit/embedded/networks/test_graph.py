@@ -95,7 +95,7 @@ def test_max_pooling_gives_caffes_values(side: int, kernel: int, stride: int, pa
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (2, 2)])
 def test_average_pooling_gives_caffes_values(side: int, kernel: int, stride: int) -> None:
     images = noise(side)
-    pooled = run_layer(lambda net: net.pool(net.input, "pool", kernel, stride, kind="average"), images)
+    pooled = run_layer(lambda net: net.pool(net.input, "pool", kernel, stride, kind="AveragePool"), images)
     np.testing.assert_allclose(pooled, caffe_pool(images, kernel, stride, 0, average=True), rtol=1e-5, atol=1e-6)
 
 

@@ -42,10 +42,11 @@ def test_an_unknown_template_is_no_graph() -> None:
 def test_images_of_any_size_get_probabilities_of_their_own(name: str) -> None:
     engine = load_template(name, classes=7, seed=1, threads=2)
     try:
-        assert (engine.input_size, engine.fixed_batch, engine.classes) == (None, 0, 7)
+        assert (engine.input_size, engine.fixed_batch) == (None, 0)
         for side in (1, 33, 64):
             images = np.random.default_rng(side).uniform(-120, 135, (2, 3, side, side)).astype(np.float32)
             probabilities = engine.run(images)
+            assert probabilities.shape == (2, 7)
             np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-4)
             assert np.abs(probabilities[0] - probabilities[1]).max() > 0
     finally:

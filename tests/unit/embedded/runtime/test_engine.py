@@ -72,7 +72,7 @@ def write_model(
 
 
 def test_a_built_in_network_says_what_it_is(small: Engine) -> None:
-    assert (small.name, small.classes, small.input_size) == (SMALL, 1000, (224, 224))
+    assert (small.name, small.input_size) == (SMALL, (224, 224))
     assert small.parameters == 1_231_552
 
 
@@ -144,7 +144,7 @@ def test_a_slowed_network_gives_the_same_probabilities(small: Engine) -> None:
 
 def test_a_users_model_says_what_it_is(tmp_path: Path) -> None:
     engine = load_file(write_model(tmp_path / "own.onnx"), threads=1)
-    assert (engine.name, engine.classes, engine.input_size) == (str(tmp_path / "own.onnx"), CLASSES, (8, 8))
+    assert (engine.name, engine.input_size) == (str(tmp_path / "own.onnx"), (8, 8))
     assert engine.parameters == CLASSES * 3
 
 
@@ -174,7 +174,6 @@ def test_the_classes_of_an_output_with_more_dimensions_are_found(
     tmp_path: Path, output_dims: Sequence[int | str] | None
 ) -> None:
     engine = load_file(write_model(tmp_path / "own.onnx", flatten=False, output_dims=output_dims), threads=1)
-    assert engine.classes == CLASSES
     assert engine.run(pictures(2, side=8)).shape == (2, CLASSES)
 
 
