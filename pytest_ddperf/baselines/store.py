@@ -64,13 +64,11 @@ class BaselineStore:
     Args:
         catalog: resolves names and contains the platforms.
         project_dir: the project's folder, whose `baselines/` takes precedence; None for no project.
-        data_dir: folder of the package's tables; None for the installed one.
     """
 
-    def __init__(self, catalog: Catalog, project_dir: Path | None = None, data_dir: Path | None = None) -> None:
+    def __init__(self, catalog: Catalog, project_dir: Path | None = None) -> None:
         self._catalog = catalog
         self._project_dir = project_dir
-        self._data_dir = data_dir
 
     def load(
         self, platform_id: str, kind: str = "auto", nights: Nights | None = None, folder: Path | None = None
@@ -147,9 +145,6 @@ class BaselineStore:
             )
         return own
 
-    def _package(self) -> Path:
-        return self._data_dir or find_package_data()
-
     def _local_file(self, *, of_host: bool = False) -> Path:
         """Return the path of the recording of `local`: that of the project on this host, or that of the whole host."""
         name = f"local-{_as_file_name(socket.gethostname())}"
@@ -165,7 +160,7 @@ class BaselineStore:
         places = [] if self._project_dir is None else [self._project_dir / "baselines" / name]
         if platform.id == LOCAL:
             places.append(self._local_file())
-        places.append(self._package() / name)
+        places.append(find_package_data() / name)
         found = [read_recorded(path) for path in existing_files(places)]
         if platform.id == LOCAL and self._project_dir is not None:
             # Version 0.1.0 had one file per host. The user's own networks in it may belong to another project.
@@ -202,7 +197,7 @@ class BaselineStore:
         raise BaselineFileError(path, None, f"a file named {path.name}", "a table (.csv) or a recorded run (.json)")
 
     def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
-        package = self._package()
+        package = find_package_data()
         for path in find_tables(self._project_dir, package, platform):
             table = read_table(path, self._catalog, platform.columns)
             yield _entries(table, platform, own=path.parent.resolve() != package.resolve())
