@@ -48,10 +48,7 @@ class PlatformBaseline:
 
     def lookup(self, key: CellKey) -> Entry | None:
         """Return the baseline of a cell, `Unavailable` if it is marked `x`, None if no source contains it."""
-        for layer in self.layers:
-            if (found := layer.get(key)) is not None:
-                return found
-        return None
+        return next((layer[key] for layer in self.layers if key in layer), None)
 
     def cells(self) -> tuple[CellKey, ...]:
         """Return every cell that has a value or an `x`, sorted."""
