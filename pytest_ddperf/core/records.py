@@ -108,11 +108,7 @@ class Pass:
         return _TIME_OF[clock](self)
 
 
-_TIME_OF: dict[Clock, Callable[[Pass], float | None]] = {
-    Clock.PREDICT: attrgetter("predict_ms"),
-    Clock.HEAD: attrgetter("head_ms"),
-    Clock.CLIENT: attrgetter("client_ms"),
-}
+_TIME_OF: dict[Clock, Callable[[Pass], float | None]] = {clock: attrgetter(f"{clock}_ms") for clock in Clock}
 
 
 @dataclass(frozen=True, slots=True)
