@@ -97,7 +97,7 @@ class BaselineStore:
         stored = PlatformBaseline(platform.id, tuple(layers))
         if nights is None or kind not in ("auto", "history"):
             return stored
-        held = nights.baselines(_since(files))
+        held = nights.after(_since(files)).baselines()
         if kind == "auto":
             held = {key: entry for key, entry in held.items() if _comes_first(entry, stored.lookup(key))}
         return PlatformBaseline(platform.id, (held, *layers))

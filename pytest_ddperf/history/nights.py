@@ -15,7 +15,6 @@ from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from statistics import fmean, median
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,7 +43,6 @@ MOST = 400
 _NEWEST = 30  # runs that are read even if no night was ever accepted
 _LONGEST_FACT = 40
 _MOST_LOG = 700.0  # exp() of larger values overflows a float
-_NEVER: Mapping[CellKey, str] = MappingProxyType({})
 
 
 class NightCell(msgspec.Struct, frozen=True, gc=False):
@@ -108,17 +106,13 @@ class Nights:
         }
         return replace(self, cells={**self.cells, **later})
 
-    def baselines(self, since: Mapping[CellKey, str] = _NEVER) -> dict[CellKey, Baseline]:
+    def baselines(self) -> dict[CellKey, Baseline]:
         """Return each cell's baseline: its newest 30 accepted nights under the conditions of the newest one.
 
         The runs of all cells are aligned by night, with `()` for a night without the cell. For a cell that is missing
         on some nights, older nights are used instead.
         """
-        nights = self.after(since)
-        counting = {
-            key: [one for one in nights._comparable(key) if one.cell.accepted][-NIGHTS:]  # noqa: SLF001 - same class
-            for key in nights.cells
-        }
+        counting = {key: [one for one in self._comparable(key) if one.cell.accepted][-NIGHTS:] for key in self.cells}
         used = sorted({one.night for of_cell in counting.values() for one in of_cell})
         return {key: self._baseline(of_cell, used) for key, of_cell in sorted(counting.items()) if of_cell}
 
