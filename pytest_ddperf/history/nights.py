@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pytest_ddperf.core.records import Baseline, Creep, Night, Outcome, Since
+from pytest_ddperf.deepdetect.protocol import BUILD_FACTS
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS, is_step, judge_creep
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate.statistics import find_bulk, midmean, round_statistic
@@ -331,7 +332,7 @@ def describe_server_change(before: ServerFacts | None, after: ServerFacts | None
     if before is None or after is None:
         return ""
     changes = []
-    for name in ("version", "commit", "branch", "build_type", "compile_flags", "deps_version"):
+    for name in BUILD_FACTS:
         old, new = getattr(before, name), getattr(after, name)
         if old != new and not {old, new} & {"", "unknown"}:
             shown = " to ".join(quote_server_text(text, _LONGEST_FACT) for text in (old, new))
