@@ -158,10 +158,6 @@ class Settings:
         catalog = replace(self.catalog, platforms={**self.catalog.platforms, platform: other})
         return replace(self, given=given, catalog=catalog)
 
-    def tolerance(self, platform: str) -> float:
-        """The relative tolerance of a platform's gate."""
-        return cast("float", self.value("tolerance", platform))
-
     def budget(self, platform: str, model: str, marked: Budget = NO_BUDGET) -> Budget:
         """The absolute limits of a network on a platform.
 
