@@ -223,8 +223,8 @@ class ServiceParameters:
         Args:
             created: whether the run created the service; an existing service uses the parameters it was created with.
         """
-        values = ((one, getattr(self, name)) for name, one in PARAMETERS.items() if created or one.prediction)
-        return ", ".join(one.condition.format(value) for one, value in values if one.condition and value != one.default)
+        changed = [(value, one) for _, value, one in self._changed() if created or one.prediction]
+        return ", ".join(one.condition.format(value) for value, one in changed if one.condition)
 
     def settings(self, *, created: bool, gpu: bool, under_load: bool) -> str:
         """Describe non-default settings of a service that change its speed; "" for the default.
@@ -235,11 +235,10 @@ class ServiceParameters:
             under_load: whether several clients predict at the same time.
         """
         found = []
-        for name, one in PARAMETERS.items():
-            value = getattr(self, name)
+        for name, value, one in self._changed():
             matters = created or (one.prediction is not None and self.mllib in one.prediction.backends)
             matters = matters and (gpu or name != "gpuid") and (under_load or not one.only_under_load)
-            if one.setting and matters and value != one.default:
+            if one.setting and matters:
                 found.append(one.setting.format(value))
         return ", ".join(found)
 
