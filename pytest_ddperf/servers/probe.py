@@ -79,9 +79,8 @@ def probe_all(
                 down[platform] = error
         return down
 
-    with ThreadPoolExecutor(min(AT_ONCE, len(sharing))) as pool:
-        found = [one for down in pool.map(probe_one_server, sharing.values()) for one in down.items()]
-    errors = dict(found)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        errors = dict(one for down in pool.map(probe_one_server, sharing.values()) for one in down.items())
     for platform, options in servers.items():
         if platform not in errors:
             load_images(options, say)
