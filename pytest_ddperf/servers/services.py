@@ -358,9 +358,7 @@ def explain_missing_model(error: ServerError, options: ServerOptions, model: Net
         return error
     repository = find_repository(options, model)
     of_all = repository if model.is_own else options.repository or repository
-    where, of_all = (
-        (f"model folder {repository}", f"model folder {of_all}") if repository else ("service's model folder",) * 2
-    )
+    where, of_all = (f"model folder {one}" if one else "service's model folder" for one in (repository, of_all))
     return ModelMissingError(
         f"There is no service for {model.id}, {_NO_NETWORK.format(where)}",
         cause=f"The network has no service{_named(options)}, {_NO_NETWORK.format(of_all)}",

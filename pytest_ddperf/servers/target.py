@@ -64,9 +64,8 @@ class Target:
         try:
             info = wait_until_up(client, max(wait_s, self.options.wait_s))
             require_backend(self.options, info, client.display_url)
-            facts = extract_server_facts(info, client.display_url)
             self._images = load_images(self.options)
-            self.facts = facts
+            self.facts = extract_server_facts(info, client.display_url)
         except BaseException:
             self.close()
             raise
