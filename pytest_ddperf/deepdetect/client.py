@@ -327,8 +327,6 @@ def _is_there(path: str | Path) -> bool:
 
 
 def _service_path(name: str) -> str:
-    if not name:
-        raise ConfigurationError("The name of the service is empty; set it with --ddperf-service.")
     return f"/services/{quote(name, safe='')}"
 
 
