@@ -6,7 +6,7 @@ import ipaddress
 import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pytest_ddperf.core.loopback import is_this_host
 from pytest_ddperf.errors import ConfigurationError
@@ -81,7 +81,10 @@ class ServerUrl:
             raise ConfigurationError(f"The server URL {shown!r} has an invalid host name; {expected}.")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
-        return cls(where, is_this_host(parts.hostname), _authorization(parts))
+        authorization = None
+        if parts.username is not None:
+            authorization = encode_basic_auth(unquote(parts.username), unquote(parts.password or ""))
+        return cls(where, is_this_host(parts.hostname), authorization)
 
 
 def _can_be_host(name: str) -> bool:
@@ -159,12 +162,6 @@ def _host(name: str) -> str:
         return name.removesuffix(".")
     address = getattr(address, "ipv4_mapped", None) or address  # ::ffff:192.168.1.5
     return f"[{address}]" if address.version == 6 else str(address)
-
-
-def _authorization(parts: SplitResult) -> Secret | None:
-    if parts.username is None:
-        return None
-    return encode_basic_auth(unquote(parts.username), unquote(parts.password or ""))
 
 
 def encode_basic_auth(user: str, password: str) -> Secret:
