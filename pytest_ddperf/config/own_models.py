@@ -70,12 +70,10 @@ def _described(where: Where, name: str, values: object) -> Network:
     if not ID.fullmatch(name):
         raise where.error(None, f"invalid model id {name!r}", ID_EXPECTED)
     given = decode_entry(where, values, _Entry, TYPES)
-    if "path" in given:
-        return _network(name, _folder(where, given["path"]), given)
-    if "repository" not in given:
+    if "path" not in given and "repository" not in given:
         expected = 'path = "FOLDER" for a folder on this machine, or repository = "FOLDER" for one on the server'
         raise where.error(None, f"{where.what} without a folder", expected)
-    return _network(name, None, given)
+    return _network(name, _folder(where, given["path"]) if "path" in given else None, given)
 
 
 def _folder(where: Where, text: str) -> Path:
@@ -92,12 +90,12 @@ def _folder(where: Where, text: str) -> Path:
 
 
 def _network(name: str, folder: Path | None, given: dict[str, Any]) -> Network:
-    repository = given.get("repository", None if folder is None else str(folder))
-    own: dict[str, Any] = {key: given.get(key) for key in ("mllib", "width", "height", "nclasses")}
+    path = None if folder is None else str(folder)
+    unknown = dict.fromkeys(("width", "height", "nclasses"))  # the network's files may contain them
+    own: dict[str, Any] = {"title": name, "repository": path, **unknown, **given, "path": path}
     if "task" in given:
         own["task"] = Task(given["task"])
-    path = None if folder is None else str(folder)
-    return Network(name, given.get("title", name), repository=repository, path=path, **own)
+    return Network(name, **own)
 
 
 def is_folder_name(name: str) -> bool:
