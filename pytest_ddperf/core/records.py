@@ -424,14 +424,11 @@ class Since:
         if before and after and good.commit != self.night.commit:
             return f", {before}..{after}{dirty}"
         if before and after:
-            cause = dirty or (": the commit did not change, the server did" if self.server else _NOT_THE_CODE)
-            return f", commit {after} on both nights{cause}"
+            suspect = "the server did" if self.server else "so check the host and the server"
+            return f", commit {after} on both nights{dirty or f': the commit did not change, {suspect}'}"
         if after:
             return f", commit {after}{dirty}"
         return f", after commit {before}{dirty}" if before else ""
-
-
-_NOT_THE_CODE = ": the commit did not change, so check the host and the server"
 
 
 def _format_day(night: Night, *, time: bool = False) -> str:
