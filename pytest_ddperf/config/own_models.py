@@ -5,6 +5,7 @@ The path of a folder is also the repository of its service on the server, unless
 
 from __future__ import annotations
 
+import os.path
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,10 +145,7 @@ def _is_it(one: Network, name: str, here: Path | None) -> bool:
 
 
 def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # the name is too long, or contains a NUL
-        return False
+    return os.path.isdir(path)  # noqa: PTH112 - False for a name that is too long or contains a NUL, too
 
 
 def _id_of(name: str, here: Path | None) -> str:
