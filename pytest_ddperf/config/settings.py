@@ -167,19 +167,13 @@ class Settings:
             marked: the limits of a test's marker. The command line and the environment take precedence over them,
                 and they take precedence over ddperf.toml and the ini file.
         """
-        given = {name: said for name in ("min-fps", "max-ms") if (said := self.given.get(name)) is not None}
-        first, last = (
-            Budget(
-                **{
-                    name.replace("-", "_"): said.value
-                    for name, said in given.items()
-                    if (said.origin > Origin.PROJECT) is is_first
-                }
-            )
-            for is_first in (True, False)
-        )
+        first: dict[str, float] = {}
+        last: dict[str, float] = {}
+        for name in ("min-fps", "max-ms"):
+            if (said := self.given.get(name)) is not None:
+                (first if said.origin > Origin.PROJECT else last)[name.replace("-", "_")] = said.value
         of_file = self.catalog.platform(platform).budget_of(model)
-        return first.or_else(marked).or_else(of_file).or_else(last)
+        return Budget(**first).or_else(marked).or_else(of_file).or_else(Budget(**last))
 
     def models(self, platform: str) -> tuple[str, ...]:
         """Ids of the networks to measure on a platform."""
