@@ -151,8 +151,7 @@ def check_writable(folder: Path) -> None:
         ) from None
     try:
         # try to write: for root, permission checks succeed even on a file system that cannot be written
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
+        tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
         raise ConfigurationError(
             f"The history cannot be written to {folder}: {nearest} is not writable ({error.strerror or error}). Name "
