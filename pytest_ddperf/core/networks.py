@@ -14,24 +14,6 @@ from pytest_ddperf.core.tasks import Task
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NETWORK_IDS: tuple[str, ...] = (
-    "mobilenet",
-    "mobilenet_depthwise",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "googlenet",
-    "densenet121",
-    "densenet201",
-    "squeezenet_v1.0",
-    "squeezenet_v1.1",
-    "vgg16",
-    "vgg19",
-    "shufflenet",
-)
-"""The report's 13 networks, in the order of its columns. These run by default."""
-
-
 MOST_PARAMETERS_FACTOR = 1.5
 """The largest factor between the parameters of a network and those that a server reports for it."""
 
@@ -160,7 +142,9 @@ REPORT_NETWORKS: tuple[Network, ...] = (
     Network("vgg19", "VGG-19"),
     Network("shufflenet", "ShuffleNet", aliases=("shufflenet_v1",)),
 )
-"""The 13 networks of `NETWORK_IDS`, without the report's figures."""
+"""The report's 13 networks, in the order of its columns, without its figures. These run by default."""
+
+NETWORK_IDS: tuple[str, ...] = tuple(one.id for one in REPORT_NETWORKS)
 
 UNVERSIONED = "squeezenet_unversioned"
 """The "SqueezeNet" of the report's Nano and TX2 charts, whose version is not stated. It is a network of its own: never
