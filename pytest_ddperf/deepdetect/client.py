@@ -332,10 +332,9 @@ def encode(body: Mapping[str, object]) -> bytes:
 def _decode(received: bytes) -> object:
     """Decode JSON; None if it is not JSON. NaN is accepted, because real servers write it."""
     try:
-        answer: object = json.loads(received)
+        return json.loads(received)
     except (ValueError, RecursionError):
         return None
-    return answer
 
 
 def _without_secret(answer: object, authorization: Secret) -> object:
