@@ -41,7 +41,7 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
         client = open_client(options, options.url)
         try:
             info = wait_until_up(client, options.wait_s)
-            require_backend(options, info, client.display_url)
+            require_backend(options, info)
             return info
         finally:
             client.close()

@@ -125,7 +125,7 @@ def check_parameters(options: ServerOptions, networks: Iterable[Network], info: 
         found = find_service(of_model, model, info)
         backends = [found.mllib] if found and found.mllib else []
         if not backends and not model.is_own:
-            backends = list_backends(of_model, model, info, options.display_url)
+            backends = list_backends(of_model, model, info)
         if len(backends) == 1 or (backends and is_built(info.compile_flags, backends[0])):  # else the creation decides
             of_model.parameters.check(backends[0])
 
@@ -228,7 +228,7 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             service=name,
         )
     info = client.latest_info or client.info()
-    backends = list_backends(options, model, info, client.display_url)
+    backends = list_backends(options, model, info)
     refused: ServerError | None = None
     for backend in backends:
         try:

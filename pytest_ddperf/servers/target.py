@@ -63,7 +63,7 @@ class Target:
         client = self.connection.open()
         try:
             info = wait_until_up(client, max(wait_s, self.options.wait_s))
-            require_backend(self.options, info, client.display_url)
+            require_backend(self.options, info)
             self._images = load_images(self.options)
             self.facts = extract_server_facts(info, client.display_url)
         except BaseException:
