@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import MODEL
-from pytest_ddperf.core.networks import TEMPLATES
-from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH, runs_on_gpu
+from pytest_ddperf.core.service_parameters import AUTO, TEMPLATES, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.build_flags import ignores_precision, is_built, read_words
