@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from pytest_ddperf.deepdetect.url import Secret, encode_basic_auth
+from pytest_ddperf.deepdetect.url import Secret, encode_basic_auth, hide_credentials
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Platform
-
-HIDDEN = "***"
-"""Replaces a secret in a text."""
 
 
 def build_authorization(platform: Platform) -> Secret | None:
@@ -39,10 +35,8 @@ def mask_secrets(text: str, platform: Platform) -> str:
     password = os.environ.get(platform.password_env or "", "")
     if not password:
         return text
-    header = encode_basic_auth(os.environ.get(platform.user_env or "", ""), password).value.removeprefix("Basic ")
-    for secret in (header, password, quote(password, safe=""), quote(password)):
-        text = text.replace(secret, HIDDEN)
-    return text
+    header = encode_basic_auth(os.environ.get(platform.user_env or "", ""), password)
+    return hide_credentials(text, header.value.removeprefix("Basic "), password)
 
 
 def _value(platform: Platform, key: str, variable: str) -> str:

@@ -174,6 +174,11 @@ def remove_secret(text: str, authorization: Secret) -> str:
     """Replace the header's value and the password in a server's text."""
     encoded = authorization.value.removeprefix("Basic ")
     password = b64decode(encoded).decode(errors="replace").partition(":")[2]
+    return hide_credentials(text, encoded, password)
+
+
+def hide_credentials(text: str, encoded: str, password: str) -> str:
+    """Replace a password, also as in a URL, and the encoded pair of user and password in a text."""
     for secret in (encoded, password, quote(password, safe=""), quote(password)):
         text = text.replace(secret, _HIDDEN) if secret else text
     return text
