@@ -27,6 +27,7 @@ from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Conditions
 from pytest_ddperf.core.results import SEVERITY, select_reddest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate.statistics import round_statistic, rounds_scatter
+from pytest_ddperf.history.index_lines import ACCEPTED
 from pytest_ddperf.history.run_file import MOST_IMAGES
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ FORMAT = 1
 _LOCK_TIMEOUT_S = 60.0
 EXPECTED = "pytest-benchmark JSON, as written by --ddperf-update-baselines or --benchmark-json"
 _CELL_KEYS = frozenset({"platform", "model", "batch_size"})
-_ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
-TAKEN = {"accepted": _ACCEPTED, "all": _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}}
+TAKEN = {"accepted": ACCEPTED, "all": ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}}
 """By mode, the verdicts of the cells that are recorded."""
 
 _SECONDS = ("min", "max", "mean", "stddev", "median", "iqr", "q1", "q3", "ld15iqr", "hd15iqr", "total")

@@ -48,10 +48,7 @@ class PlatformBaseline:
 
     def lookup(self, key: CellKey) -> Entry | None:
         """Return the baseline of a cell, `Unavailable` if it is marked `x`, None if no source contains it."""
-        for layer in self.layers:
-            if (found := layer.get(key)) is not None:
-                return found
-        return None
+        return next((layer[key] for layer in self.layers if key in layer), None)
 
     def cells(self) -> tuple[CellKey, ...]:
         """Return every cell that has a value or an `x`, sorted."""
@@ -64,13 +61,11 @@ class BaselineStore:
     Args:
         catalog: resolves names and contains the platforms.
         project_dir: the project's folder, whose `baselines/` takes precedence; None for no project.
-        data_dir: folder of the package's tables; None for the installed one.
     """
 
-    def __init__(self, catalog: Catalog, project_dir: Path | None = None, data_dir: Path | None = None) -> None:
+    def __init__(self, catalog: Catalog, project_dir: Path | None = None) -> None:
         self._catalog = catalog
         self._project_dir = project_dir
-        self._data_dir = data_dir
 
     def load(
         self, platform_id: str, kind: str = "auto", nights: Nights | None = None, folder: Path | None = None
@@ -102,7 +97,7 @@ class BaselineStore:
         stored = PlatformBaseline(platform.id, tuple(layers))
         if nights is None or kind not in ("auto", "history"):
             return stored
-        held = nights.baselines(_since(files))
+        held = nights.after(_since(files)).baselines()
         if kind == "auto":
             held = {key: entry for key, entry in held.items() if _comes_first(entry, stored.lookup(key))}
         return PlatformBaseline(platform.id, (held, *layers))
@@ -147,9 +142,6 @@ class BaselineStore:
             )
         return own
 
-    def _package(self) -> Path:
-        return self._data_dir or find_package_data()
-
     def _local_file(self, *, of_host: bool = False) -> Path:
         """Return the path of the recording of `local`: that of the project on this host, or that of the whole host."""
         name = f"local-{_as_file_name(socket.gethostname())}"
@@ -165,7 +157,7 @@ class BaselineStore:
         places = [] if self._project_dir is None else [self._project_dir / "baselines" / name]
         if platform.id == LOCAL:
             places.append(self._local_file())
-        places.append(self._package() / name)
+        places.append(find_package_data() / name)
         found = [read_recorded(path) for path in existing_files(places)]
         if platform.id == LOCAL and self._project_dir is not None:
             # Version 0.1.0 had one file per host. The user's own networks in it may belong to another project.
@@ -202,7 +194,7 @@ class BaselineStore:
         raise BaselineFileError(path, None, f"a file named {path.name}", "a table (.csv) or a recorded run (.json)")
 
     def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
-        package = self._package()
+        package = find_package_data()
         for path in find_tables(self._project_dir, package, platform):
             table = read_table(path, self._catalog, platform.columns)
             yield _entries(table, platform, own=path.parent.resolve() != package.resolve())

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from pytest_ddperf.models.findings import BatchMemory, KindCheck
+    from pytest_ddperf.models.findings import KindCheck
 
 MISSING = 1
 """Exit status if DeepDetect cannot use the folder as it is."""
 
 DEFAULT_BATCH_SIZES = "1,2,4,8,16,32,64,128"
 _WIDEST = 100
+_MEBI = 2**20
 _BATCH_SIZES = numbers("batch sizes from 1 to 10000", int, lambda size: 1 <= size <= 10_000, 1, 2, 4, 8)
 _DESCRIPTION = """\
 Check whether a folder contains what DeepDetect needs, and compute the cost of the network: multiply-adds and
@@ -130,12 +131,8 @@ def _memory(one: KindCheck, width: int) -> Iterator[str]:
             head = f"  batch {each.batch_size:<8} "
             yield from textwrap.wrap(each.why_not, width, initial_indent=head, subsequent_indent=" " * len(head))
         else:
-            yield _memory_row(each)
+            weights, activations = each.weights / _MEBI, each.activations / _MEBI
+            total = weights + activations
+            yield f"  batch {each.batch_size:<8} {weights:>9,.1f} {activations:>12,.1f} {total:>12,.1f}"
     if not all(each.why_not for each in one.memory):
         yield from textwrap.wrap(one.memory_note, width, initial_indent="  ", subsequent_indent="  ")
-
-
-def _memory_row(each: BatchMemory) -> str:
-    mebi = 2**20
-    weights, activations = each.weights / mebi, each.activations / mebi
-    return f"  batch {each.batch_size:<8} {weights:>9,.1f} {activations:>12,.1f} {weights + activations:>12,.1f}"

@@ -68,11 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-ddperf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     parser.set_defaults(run=None)
-    platforms.add_parser(commands)
-    report.add_parser(commands)
-    select.add_parser(commands)
-    check_model.add_parser(commands)
-    bench.add_parser(commands)
-    serve.add_parser(commands)
-    completion.add_parser(commands)
+    for command in (platforms, report, select, check_model, bench, serve, completion):
+        command.add_parser(commands)
     return parser

@@ -80,11 +80,8 @@ def format_platforms(platforms: Sequence[Platform], width: int) -> list[str]:
 
 def format_platform(platform: Platform, width: int) -> list[str]:
     """Format a table with every key of a platform, its value, and the source of the value."""
-    rows = [("KEY", "VALUE", "FROM")]
-    for key in PLATFORM_KEYS:
-        value, origin = describe_value(platform, key)
-        rows.append((key, value, origin))
-    return format_table(rows, width)
+    rows = [(key, *describe_value(platform, key)) for key in PLATFORM_KEYS]
+    return format_table([("KEY", "VALUE", "FROM"), *rows], width)
 
 
 def describe_value(platform: Platform, key: str) -> tuple[str, str]:
@@ -144,7 +141,7 @@ def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - the value of any key
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
+def _asked(catalog: Catalog, names: str) -> list[Platform]:
     """Return the platforms to check: those named, else those with a url in ddperf.toml, else all."""
     if names:
         return list(dict.fromkeys(catalog.platform(name) for name in split_names(names)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.embedded.launch import require_extra
 from pytest_ddperf.errors import ConfigurationError
@@ -42,8 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="FILE",
-        help="write a report: FILE.md, FILE.html, FILE.csv, FILE.json, comment:FILE (pull request), bmf:FILE "
-        "(Bencher) or pytest:FILE (github-action-benchmark); repeatable",
+        help=BY_NAME["report"].help,
     )
     report.add_argument(
         "--plot",

@@ -106,7 +106,7 @@ def _way(options: ServerOptions, network: Network, info: Info) -> tuple[str, boo
 def _backends(options: ServerOptions, network: Network | None, info: Info) -> tuple[list[str], str]:
     """Return the backends with which services would be created, or why there are none."""
     try:
-        return list_backends(options, network, info, options.display_url), ""
+        return list_backends(options, network, info), ""
     except ConfigurationError as error:
         return [], str(error).rstrip(".")
 

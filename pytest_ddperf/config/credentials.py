@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from pytest_ddperf.deepdetect.url import Secret, encode_basic_auth
+from pytest_ddperf.deepdetect.url import Secret, encode_basic_auth, hide_credentials
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_ddperf.core.platform import Platform
 
-HIDDEN = "***"
-"""Replaces a secret in a text."""
 
-
-def build_authorization(platform: Platform, environ: Mapping[str, str] = os.environ) -> Secret | None:
+def build_authorization(platform: Platform) -> Secret | None:
     """Build the value of the Authorization header for a platform's server; None if it has no credentials.
-
-    Args:
-        platform: platform with `user_env` and `password_env`.
-        environ: the environment.
 
     Raises:
         ConfigurationError: a named variable is not set, or `password_env` is given without `user_env`.
@@ -35,24 +25,22 @@ def build_authorization(platform: Platform, environ: Mapping[str, str] = os.envi
             f"Platform {platform.id} has password_env but no user_env; set user_env to the environment variable that "
             "contains the user name."
         )
-    user = _value(platform, "user_env", platform.user_env, environ)
-    password = "" if platform.password_env is None else _value(platform, "password_env", platform.password_env, environ)
+    user = _value(platform, "user_env", platform.user_env)
+    password = "" if platform.password_env is None else _value(platform, "password_env", platform.password_env)
     return encode_basic_auth(user, password)
 
 
-def mask_secrets(text: str, platform: Platform, environ: Mapping[str, str] = os.environ) -> str:
+def mask_secrets(text: str, platform: Platform) -> str:
     """Replace a platform's password, and the header built from it, in a text."""
-    password = environ.get(platform.password_env or "", "")
+    password = os.environ.get(platform.password_env or "", "")
     if not password:
         return text
-    header = encode_basic_auth(environ.get(platform.user_env or "", ""), password).value.removeprefix("Basic ")
-    for secret in (header, password, quote(password, safe=""), quote(password)):
-        text = text.replace(secret, HIDDEN)
-    return text
+    header = encode_basic_auth(os.environ.get(platform.user_env or "", ""), password)
+    return hide_credentials(text, header.value.removeprefix("Basic "), password)
 
 
-def _value(platform: Platform, key: str, variable: str, environ: Mapping[str, str]) -> str:
-    value = environ.get(variable)
+def _value(platform: Platform, key: str, variable: str) -> str:
+    value = os.environ.get(variable)
     if not value:
         raise ConfigurationError(
             f"Platform {platform.id}: {key} names the environment variable {variable}, which is not set; set it to the "

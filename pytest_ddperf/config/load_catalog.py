@@ -30,18 +30,17 @@ def find_package_data() -> Path:
     return installed if installed.is_dir() else here.parent / "baselines"
 
 
-def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) -> Catalog:
+def load_catalog(project_dir: Path | None = None) -> Catalog:
     """Load networks and platforms of the package, overridden key by key by the project's ddperf.toml.
 
     Args:
         project_dir: the folder of ddperf.toml and of the project's own `baselines/`; None for neither.
-        data_dir: folder of the package's tables; None for the installed ones.
 
     Raises:
         ConfigurationError: a file is malformed; the message names the file, the line, what was found and what is
             expected.
     """
-    package = data_dir or find_package_data()
+    package = find_package_data()
     networks = read_networks(package / "networks.csv")
     platforms = read_platforms(package / "platforms.toml")
     own_file = None if project_dir is None else project_dir / PROJECT_FILE

@@ -7,6 +7,7 @@ platform file, default.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ddperf.core.limits import (
@@ -96,13 +97,8 @@ IN_FILE = "ddperf.toml"
 """Used instead of the URL of a reference: the one of [platforms.<id>.against]."""
 
 
-def _read_references(text: str) -> dict[str, str]:
-    """Parse as `_read_urls`; `self` and `ddperf.toml` may replace a URL."""
-    return _read_urls(text, (SELF, IN_FILE))
-
-
 def _read_urls(text: str, words: Sequence[str] = ()) -> dict[str, str]:
-    """Parse `URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
+    """Parse `URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`; `words` may replace a URL."""
     from pytest_ddperf.deepdetect.url import Address, check_url  # noqa: PLC0415 - only when a URL is given
 
     urls: dict[str, str] = {}
@@ -147,7 +143,7 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
         Option("against", "server to compare with, pair by pair: a URL, embedded, self (a second service on the same "
                "server), or ddperf.toml (the one of [platforms.<id>.against]); for several platforms tk1=URL,tx1=URL; "
                "default: ddperf.toml",
-               ValueType("", _read_references, dict), {}, "URL", IN_FILE),
+               ValueType("", partial(_read_urls, words=(SELF, IN_FILE)), dict), {}, "URL", IN_FILE),
         Option("max-pairs", "maximum number of pairs per cell, rounded up to rounds of 8; default: 64",
                whole_number(24), 64, "N"),
         Option("pair-seed", "seed of the random order within the pairs; default: a new one, which is recorded", INDEX,

@@ -5,6 +5,7 @@ The path of a folder is also the repository of its service on the server, unless
 
 from __future__ import annotations
 
+import os.path
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,12 +71,10 @@ def _described(where: Where, name: str, values: object) -> Network:
     if not ID.fullmatch(name):
         raise where.error(None, f"invalid model id {name!r}", ID_EXPECTED)
     given = decode_entry(where, values, _Entry, TYPES)
-    if "path" in given:
-        return _network(name, _folder(where, given["path"]), given)
-    if "repository" not in given:
+    if "path" not in given and "repository" not in given:
         expected = 'path = "FOLDER" for a folder on this machine, or repository = "FOLDER" for one on the server'
         raise where.error(None, f"{where.what} without a folder", expected)
-    return _network(name, None, given)
+    return _network(name, _folder(where, given["path"]) if "path" in given else None, given)
 
 
 def _folder(where: Where, text: str) -> Path:
@@ -92,12 +91,12 @@ def _folder(where: Where, text: str) -> Path:
 
 
 def _network(name: str, folder: Path | None, given: dict[str, Any]) -> Network:
-    repository = given.get("repository", None if folder is None else str(folder))
-    own: dict[str, Any] = {key: given.get(key) for key in ("mllib", "width", "height", "nclasses")}
+    path = None if folder is None else str(folder)
+    unknown = dict.fromkeys(("width", "height", "nclasses"))  # the network's files may contain them
+    own: dict[str, Any] = {"title": name, "repository": path, **unknown, **given, "path": path}
     if "task" in given:
         own["task"] = Task(given["task"])
-    path = None if folder is None else str(folder)
-    return Network(name, given.get("title", name), repository=repository, path=path, **own)
+    return Network(name, **own)
 
 
 def is_folder_name(name: str) -> bool:
@@ -146,10 +145,7 @@ def _is_it(one: Network, name: str, here: Path | None) -> bool:
 
 
 def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # the name is too long, or contains a NUL
-        return False
+    return os.path.isdir(path)  # noqa: PTH112 - False for a name that is too long or contains a NUL, too
 
 
 def _id_of(name: str, here: Path | None) -> str:

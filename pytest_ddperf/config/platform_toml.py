@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
@@ -38,6 +39,7 @@ _EXPECTED = "[platforms.<id>] tables, or [models.<id>] tables"
 _HINTS: dict[str, Any] = {
     **get_type_hints(Platform),
     **get_type_hints(ServiceParameters),
+    **get_type_hints(Budget),
     "like": str,
     "knobs": dict[str, Any],
     "budgets": dict[str, Any],
@@ -63,9 +65,7 @@ PlatformEntry = _struct("PlatformEntry", PLATFORM_KEYS)
 _NetworkEntry = _struct("_NetworkEntry", [name for name, one in PARAMETERS.items() if one.of_network])
 """The keys allowed under [platforms.<id>.knobs.<model>]."""
 
-_BudgetEntry = msgspec.defstruct(
-    "_BudgetEntry", [(key, float | None, None) for key in BUDGET_KEYS], forbid_unknown_fields=True
-)
+_BudgetEntry = _struct("_BudgetEntry", BUDGET_KEYS)
 """The keys allowed under [platforms.<id>.budgets.<model>]."""
 
 _REFERENCE_KEYS = (
@@ -189,6 +189,7 @@ def _another_board(platform: Platform, other: Platform, packaged: Platform | Non
     )
 
 
+@dataclass(frozen=True, slots=True)
 class Where:
     """A table of ddperf.toml, for messages.
 
@@ -198,10 +199,13 @@ class Where:
         table: the table's path: `platforms` or `models`, and the id; longer for a model's knobs on a platform.
     """
 
-    def __init__(self, path: Path, text: str, table: tuple[str, ...]) -> None:
-        self.path = path
-        self.text = text
-        self.table = table
+    path: Path
+    text: str = field(repr=False)  # may contain credentials
+    table: tuple[str, ...]
+
+    def below(self, *keys: str) -> Where:
+        """Return a table of this one."""
+        return replace(self, table=(*self.table, *keys))
 
     @property
     def what(self) -> str:
@@ -287,20 +291,16 @@ def _describe_invalid(where: Where, values: object, keys: tuple[str, ...], messa
 
 def _read_knobs(where: Where, model: str, values: object) -> dict[str, Any]:
     """Return the values for one network on a platform."""
-    own = Where(where.path, where.text, (*where.table, "knobs", model))
-    return decode_entry(own, values, _NetworkEntry, TYPES)
+    return decode_entry(where.below("knobs", model), values, _NetworkEntry, TYPES)
 
 
 def _read_budget(where: Where, model: str, values: object) -> Budget:
     """Return the limits of one network on a platform, or of all networks."""
-    table = (*where.table, "budgets")
+    budgets = where.below("budgets")
     if model in BUDGET_KEYS:
         expected = f'"{EVERY_NETWORK}" = {{ {model} = {values} }}, or a network\'s id instead of the *'
-        raise Where(where.path, where.text, table).error(
-            model, f"{model} under [{'.'.join(table)}] names no network", expected
-        )
-    own = Where(where.path, where.text, (*table, model))
-    return Budget(**decode_entry(own, values, _BudgetEntry, dict.fromkeys(BUDGET_KEYS, BUDGET)))
+        raise budgets.error(model, f"{model} under [{'.'.join(budgets.table)}] names no network", expected)
+    return Budget(**decode_entry(budgets.below(model), values, _BudgetEntry, dict.fromkeys(BUDGET_KEYS, BUDGET)))
 
 
 _OF_NETWORKS = {"knobs": _read_knobs, "budgets": _read_budget}
@@ -309,7 +309,7 @@ _OF_NETWORKS = {"knobs": _read_knobs, "budgets": _read_budget}
 
 def _read_reference(where: Where, values: object) -> dict[str, Any]:
     """Return the keys that differ on a platform's reference."""
-    given = decode_entry(Where(where.path, where.text, (*where.table, "against")), values, _ReferenceEntry, TYPES)
+    given = decode_entry(where.below("against"), values, _ReferenceEntry, TYPES)
     return given | ({"url": Address(given["url"])} if "url" in given else {})
 
 

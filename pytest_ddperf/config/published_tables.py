@@ -172,17 +172,10 @@ def _batch_size(path: Path, line: int, text: str) -> int:
 
 
 def _milliseconds(path: Path, line: int, model: str, text: str) -> float | None:
-    if text.strip() == "x":
+    stripped = text.strip()  # removes more than float() does: the control characters 1C to 1F
+    if stripped == "x":
         return None
-    value = _number(text)
-    if value is None:
+    # float() alone would also accept `nan` and `1_0`
+    if not _NUMBER.fullmatch(stripped) or not 0 < float(stripped) < math.inf:
         raise BaselineFileError(path, line, f"{text!r} for {model}", _VALUE)
-    return value
-
-
-def _number(text: str) -> float | None:
-    """Parse a finite, positive number in plain digits, else None (float() would also accept `nan` and `1_0`)."""
-    if not _NUMBER.fullmatch(text.strip()):
-        return None
-    value = float(text.strip())  # strip() removes more than float() does: the control characters 1C to 1F
-    return value if value > 0 and math.isfinite(value) else None
+    return float(stripped)

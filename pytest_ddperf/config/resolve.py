@@ -66,13 +66,7 @@ def _check_platform_files(settings: Settings) -> None:
 def _check_urls(settings: Settings) -> None:
     """Reject URLs of other platforms than the measured ones, and several platforms without a URL each."""
     urls = cast("Mapping[str, str]", settings.value("url"))
-    unknown = [settings.catalog.platform(name).id for name in urls if name] if urls else []
-    stray = [name for name in unknown if name not in settings.platforms]
-    if stray:
-        raise ConfigurationError(
-            f"--ddperf-url names {', '.join(stray)}, but --ddperf-platform={','.join(settings.platforms)} does not; "
-            "name the same platforms in both."
-        )
+    named = _list_named(settings, "url")
     if len(settings.platforms) == 1:
         return
     if "" in urls and settings.given["url"].origin > Origin.PROJECT:
@@ -83,12 +77,23 @@ def _check_urls(settings: Settings) -> None:
             "server; or no URL, if ddperf.toml has one for each."
         )
     for name in settings.platforms:
-        if name not in unknown and "url" not in settings.catalog.platform(name).overridden and name != "local":
+        if name not in named and "url" not in settings.catalog.platform(name).overridden and name != "local":
             raise ConfigurationError(
                 f"Each of several platforms needs a URL, and {name} has none; expected "
                 f"--ddperf-url={','.join(f'{each}=URL' for each in settings.platforms)}, or url under "
                 f"[platforms.{name}] in ddperf.toml."
             )
+
+
+def _list_named(settings: Settings, option: str) -> list[str]:
+    """Return the platforms that an option names with a URL each; reject others than the measured ones."""
+    named = [settings.catalog.platform(name).id for name in settings.value(option) if name]
+    if stray := [name for name in named if name not in settings.platforms]:
+        raise ConfigurationError(
+            f"--ddperf-{option} names {', '.join(stray)}, but --ddperf-platform={','.join(settings.platforms)} does "
+            "not; name the same platforms in both."
+        )
+    return named
 
 
 def _check_own_models(settings: Settings) -> None:
@@ -200,12 +205,7 @@ def _check_references(settings: Settings) -> None:
     for name, why in NOT_IN_PAIRS.items():
         if settings.was_typed(name) or (name in _ALWAYS_REFUSED and settings.value(name)):
             raise ConfigurationError(f"--ddperf-against and --ddperf-{name} exclude each other: {why}.")
-    named = [settings.catalog.platform(name).id for name in urls if name]
-    if stray := [name for name in named if name not in settings.platforms]:
-        raise ConfigurationError(
-            f"--ddperf-against names {', '.join(stray)}, but --ddperf-platform={','.join(settings.platforms)} does "
-            "not; name the same platforms in both."
-        )
+    _list_named(settings, "against")
     if len(settings.platforms) > 1 and urls.get("", SELF) not in {SELF, IN_FILE, "embedded"}:
         raise ConfigurationError(
             f"--ddperf-against names one server, {format_display_url(urls[''])}, for {len(settings.platforms)} "

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.service_parameters import AUTO, ServiceParameters
 from pytest_ddperf.deepdetect.url import EMBEDDED, THIS_HOST, format_display_url, identify_server
 
@@ -36,7 +35,7 @@ class ServerOptions:
         ca_path: certificates to trust, PEM; None: the default ones.
         authorization: value of the Authorization header if the URL has no credentials; None for none.
         prepared_first: whether a user's command runs before the first request; the server may be down until then.
-        lock_wait_s: how long to wait for another run that measures the same server, seconds.
+        lock_wait_s: how long to wait for another run that measures the same server, seconds; a nightly run is shorter.
         recovery_timeout_s: how long to wait for a server that disappeared during the run, seconds.
         by_model: parameters of single networks that replace `parameters`, by network id.
         platform_mllib: the platform's backend, preferred where `mllib` is `auto`; `auto` if the platform has none.
@@ -56,7 +55,7 @@ class ServerOptions:
     ca_path: Path | None = None
     authorization: Secret | None = None
     prepared_first: bool = False
-    lock_wait_s: float = LOCK_WAIT_S
+    lock_wait_s: float = 1800.0
     recovery_timeout_s: float = 0.0
     by_model: Mapping[str, ServiceParameters] = field(default_factory=dict, hash=False)
     platform_mllib: str = AUTO

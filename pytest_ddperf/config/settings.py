@@ -158,10 +158,6 @@ class Settings:
         catalog = replace(self.catalog, platforms={**self.catalog.platforms, platform: other})
         return replace(self, given=given, catalog=catalog)
 
-    def tolerance(self, platform: str) -> float:
-        """The relative tolerance of a platform's gate."""
-        return cast("float", self.value("tolerance", platform))
-
     def budget(self, platform: str, model: str, marked: Budget = NO_BUDGET) -> Budget:
         """The absolute limits of a network on a platform.
 
@@ -171,19 +167,13 @@ class Settings:
             marked: the limits of a test's marker. The command line and the environment take precedence over them,
                 and they take precedence over ddperf.toml and the ini file.
         """
-        given = {name: said for name in ("min-fps", "max-ms") if (said := self.given.get(name)) is not None}
-        first, last = (
-            Budget(
-                **{
-                    name.replace("-", "_"): said.value
-                    for name, said in given.items()
-                    if (said.origin > Origin.PROJECT) is is_first
-                }
-            )
-            for is_first in (True, False)
-        )
+        first: dict[str, float] = {}
+        last: dict[str, float] = {}
+        for name in ("min-fps", "max-ms"):
+            if (said := self.given.get(name)) is not None:
+                (first if said.origin > Origin.PROJECT else last)[name.replace("-", "_")] = said.value
         of_file = self.catalog.platform(platform).budget_of(model)
-        return first.or_else(marked).or_else(of_file).or_else(last)
+        return Budget(**first).or_else(marked).or_else(of_file).or_else(Budget(**last))
 
     def models(self, platform: str) -> tuple[str, ...]:
         """Ids of the networks to measure on a platform."""

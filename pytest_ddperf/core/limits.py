@@ -9,9 +9,6 @@ import math
 from collections.abc import Callable  # noqa: TC003 - a NamedTuple reads its fields' types at run time
 from typing import Any, Final, NamedTuple
 
-LOCK_WAIT_S = 1800.0
-"""Default wait for another run that measures the same server; a nightly run is shorter."""
-
 MODEL: Final = "{model}"
 """Placeholder for a network's id."""
 

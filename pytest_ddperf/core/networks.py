@@ -7,66 +7,12 @@ contains what must be known without reading a file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 
+from pytest_ddperf.core.service_parameters import TEMPLATES
 from pytest_ddperf.core.tasks import Task
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-NETWORK_IDS: tuple[str, ...] = (
-    "mobilenet",
-    "mobilenet_depthwise",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "googlenet",
-    "densenet121",
-    "densenet201",
-    "squeezenet_v1.0",
-    "squeezenet_v1.1",
-    "vgg16",
-    "vgg19",
-    "shufflenet",
-)
-"""The report's 13 networks, in the order of its columns. These run by default."""
-
 
 MOST_PARAMETERS_FACTOR = 1.5
 """The largest factor between the parameters of a network and those that a server reports for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A network that DeepDetect's Torch backend creates without a model file, with random weights.
-
-    Args:
-        params: number of parameters with 1,000 classes, as reported by a DeepDetect server.
-        features: inputs of its last layer, which has a weight per input and a bias for each class.
-    """
-
-    params: int
-    features: int
-
-    def count_params(self, nclasses: int) -> int:
-        """Return the number of parameters with this number of classes."""
-        return self.params + (nclasses - 1000) * (self.features + 1)
-
-
-TEMPLATES: Final[Mapping[str, Template]] = {
-    "resnet18": Template(11_689_512, 512),
-    "resnet34": Template(21_797_672, 512),
-    "resnet50": Template(25_557_032, 2048),
-    "resnet101": Template(44_549_160, 2048),
-    "resnet152": Template(60_192_808, 2048),
-    "resnext50_32x4d": Template(25_028_904, 2048),
-    "resnext101_32x8d": Template(88_791_336, 2048),
-    "wideresnet50_2": Template(68_883_240, 2048),
-    "wideresnet101_2": Template(126_886_696, 2048),
-    "vit": Template(86_567_656, 768),
-    "visformer": Template(22_718_424, 384),
-}
-"""The templates that classify images, by name. A server also accepts names that only contain one of the last two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +106,9 @@ REPORT_NETWORKS: tuple[Network, ...] = (
     Network("vgg19", "VGG-19"),
     Network("shufflenet", "ShuffleNet", aliases=("shufflenet_v1",)),
 )
-"""The 13 networks of `NETWORK_IDS`, without the report's figures."""
+"""The report's 13 networks, in the order of its columns, without its figures. These run by default."""
+
+NETWORK_IDS: tuple[str, ...] = tuple(one.id for one in REPORT_NETWORKS)
 
 UNVERSIONED = "squeezenet_unversioned"
 """The "SqueezeNet" of the report's Nano and TX2 charts, whose version is not stated. It is a network of its own: never

@@ -53,7 +53,7 @@ def compute_percentiles(samples_ms: Sequence[float]) -> tuple[Percentile, ...]:
     for percent in PERCENTS:
         ranks = compute_interval_ranks(count, percent)
         if ranks is not None:
-            rank = max(1, -(-count * percent // 100))
+            rank = -(-count * percent // 100)
             low, high = ranks
             found.append(Percentile(percent, ordered[rank - 1], ordered[low - 1], ordered[high - 1]))
     return tuple(found)
@@ -83,14 +83,12 @@ def compute_interval_ranks(count: int, percent: int, tails: tuple[float, float] 
     Returns:
         Ranks from 1 to `count`.
     """
-    if count < 1:
-        return None
     share = percent / 100
     below, low, high = 0.0, None, None
     for rank in range(count + 1):  # `below` is P(B < rank)
         if below <= tails[0]:
             low = rank
-        if high is None and 1 - below <= tails[1]:
+        if 1 - below <= tails[1]:
             high = rank
             break
         below += _binomial(count, rank, share)

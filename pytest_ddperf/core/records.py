@@ -108,11 +108,7 @@ class Pass:
         return _TIME_OF[clock](self)
 
 
-_TIME_OF: dict[Clock, Callable[[Pass], float | None]] = {
-    Clock.PREDICT: attrgetter("predict_ms"),
-    Clock.HEAD: attrgetter("head_ms"),
-    Clock.CLIENT: attrgetter("client_ms"),
-}
+_TIME_OF: dict[Clock, Callable[[Pass], float | None]] = {clock: attrgetter(f"{clock}_ms") for clock in Clock}
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,14 +424,11 @@ class Since:
         if before and after and good.commit != self.night.commit:
             return f", {before}..{after}{dirty}"
         if before and after:
-            cause = dirty or (": the commit did not change, the server did" if self.server else _NOT_THE_CODE)
-            return f", commit {after} on both nights{cause}"
+            suspect = "the server did" if self.server else "so check the host and the server"
+            return f", commit {after} on both nights{dirty or f': the commit did not change, {suspect}'}"
         if after:
             return f", commit {after}{dirty}"
         return f", after commit {before}{dirty}" if before else ""
-
-
-_NOT_THE_CODE = ": the commit did not change, so check the host and the server"
 
 
 def _format_day(night: Night, *, time: bool = False) -> str:

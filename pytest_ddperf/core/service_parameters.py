@@ -22,20 +22,37 @@ KNOWN_BACKENDS: Final = frozenset({CAFFE, NCNN, TORCH, ONNXRUNTIME, TENSORRT})
 AUTO: Final = "auto"
 """Value of `mllib`: one of the server's backends; of `template`: the network's own, if its folder contains no model."""
 
-TEMPLATE_NAMES: Final = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "wideresnet50_2",
-    "wideresnet101_2",
-    "vit",
-    "visformer",
-)
-"""The names of `networks.TEMPLATES`. A server also accepts names that only contain one of the last two."""
+
+class Template(NamedTuple):
+    """A network that DeepDetect's Torch backend creates without a model file, with random weights.
+
+    Args:
+        params: number of parameters with 1,000 classes, as reported by a DeepDetect server.
+        features: inputs of its last layer, which has a weight per input and a bias for each class.
+    """
+
+    params: int
+    features: int
+
+    def count_params(self, nclasses: int) -> int:
+        """Return the number of parameters with this number of classes."""
+        return self.params + (nclasses - 1000) * (self.features + 1)
+
+
+TEMPLATES: Final[Mapping[str, Template]] = {
+    "resnet18": Template(11_689_512, 512),
+    "resnet34": Template(21_797_672, 512),
+    "resnet50": Template(25_557_032, 2048),
+    "resnet101": Template(44_549_160, 2048),
+    "resnet152": Template(60_192_808, 2048),
+    "resnext50_32x4d": Template(25_028_904, 2048),
+    "resnext101_32x8d": Template(88_791_336, 2048),
+    "wideresnet50_2": Template(68_883_240, 2048),
+    "wideresnet101_2": Template(126_886_696, 2048),
+    "vit": Template(86_567_656, 768),
+    "visformer": Template(22_718_424, 384),
+}
+"""The templates that classify images, by name. A server also accepts names that only contain one of the last two."""
 
 SERVICES: Final = "server and services"
 IMAGES: Final = "images"
@@ -176,7 +193,7 @@ class ServiceParameters:
                                prediction=Sent("mllib", "datatype", (TORCH,), of_dd_bench=False),
                                values={TORCH: ("fp32", "fp16", "fp64"), TENSORRT: ("fp32", "fp16", "int8"),
                                        NCNN: ("fp32", "fp16")})
-    template: str = _parameter(AUTO, choice(AUTO, *TEMPLATE_NAMES), SERVICES, "Torch template of created services, "
+    template: str = _parameter(AUTO, choice(AUTO, *TEMPLATES), SERVICES, "Torch template of created services, "
                                "such as resnet50, or auto (the network's own, if its model folder is empty)",
                                metavar="NAME",
                                creation=Sent("mllib", "template", (TORCH,), of_dd_bench=False),
@@ -223,8 +240,8 @@ class ServiceParameters:
         Args:
             created: whether the run created the service; an existing service uses the parameters it was created with.
         """
-        values = ((one, getattr(self, name)) for name, one in PARAMETERS.items() if created or one.prediction)
-        return ", ".join(one.condition.format(value) for one, value in values if one.condition and value != one.default)
+        changed = [(value, one) for _, value, one in self._changed() if created or one.prediction]
+        return ", ".join(one.condition.format(value) for value, one in changed if one.condition)
 
     def settings(self, *, created: bool, gpu: bool, under_load: bool) -> str:
         """Describe non-default settings of a service that change its speed; "" for the default.
@@ -235,11 +252,10 @@ class ServiceParameters:
             under_load: whether several clients predict at the same time.
         """
         found = []
-        for name, one in PARAMETERS.items():
-            value = getattr(self, name)
+        for name, value, one in self._changed():
             matters = created or (one.prediction is not None and self.mllib in one.prediction.backends)
             matters = matters and (gpu or name != "gpuid") and (under_load or not one.only_under_load)
-            if one.setting and matters and value != one.default:
+            if one.setting and matters:
                 found.append(one.setting.format(value))
         return ", ".join(found)
 

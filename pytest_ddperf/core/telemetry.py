@@ -45,10 +45,8 @@ class Telemetry:
     throttled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def merged(self, later: Telemetry | None) -> Telemetry:
+    def merged(self, later: Telemetry) -> Telemetry:
         """Combine this telemetry with that of a later round of the same cell."""
-        if later is None:
-            return self
         loads = [load for load in (self.load, later.load) if load is not None]
         return Telemetry(
             later.source,

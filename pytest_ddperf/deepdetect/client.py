@@ -7,9 +7,9 @@ after.
 from __future__ import annotations
 
 import json
+import os.path
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote
 
@@ -41,6 +41,7 @@ from pytest_ddperf.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
     from typing import Self
 
     from urllib3.connectionpool import HTTPConnectionPool
@@ -109,7 +110,7 @@ class Client:
         proxies = dict(environment["proxies"])
         verify = ca_path or environment["verify"]  # True: the default certificates
         trusted = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
-        if self.display_url.startswith("https:") and not _is_there(trusted):
+        if self.display_url.startswith("https:") and not os.path.exists(trusted):  # noqa: PTH110 - False for an invalid name, too
             raise ConfigurationError(f"The CA certificates for {self.display_url} do not exist: {trusted}.")
         probe = self._probe()
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
@@ -319,16 +320,7 @@ def wait_until_up(
     )
 
 
-def _is_there(path: str | Path) -> bool:
-    try:
-        return Path(path).exists()
-    except OSError:  # not a valid name for the file system
-        return False
-
-
 def _service_path(name: str) -> str:
-    if not name:
-        raise ConfigurationError("The name of the service is empty; set it with --ddperf-service.")
     return f"/services/{quote(name, safe='')}"
 
 
@@ -340,10 +332,9 @@ def encode(body: Mapping[str, object]) -> bytes:
 def _decode(received: bytes) -> object:
     """Decode JSON; None if it is not JSON. NaN is accepted, because real servers write it."""
     try:
-        answer: object = json.loads(received)
+        return json.loads(received)
     except (ValueError, RecursionError):
         return None
-    return answer
 
 
 def _without_secret(answer: object, authorization: Secret) -> object:

@@ -61,16 +61,13 @@ class RequestsInFlight:
             self._asked[name] += 1
         try:
             yield
-        except NoConnectionError:  # it was not sent
-            self._take_back(name)
-            raise
         except ServerError as error:
-            if _is_timeout(error):
-                with self._lock:
+            with self._lock:
+                if _is_timeout(error):
                     self._timed_out.add(name)
-            else:  # only some failures are counted: it is not waited for until the counts are read
-                self._take_back(name)
-                self._doubtful = True
+                else:  # only some failures are counted: it is not waited for until the counts are read
+                    self._asked[name] -= 1
+                    self._doubtful |= not isinstance(error, NoConnectionError)  # which was not sent
             raise
         except BaseException:  # interrupted, e.g. by a signal: the server continues
             with self._lock:
@@ -96,15 +93,11 @@ class RequestsInFlight:
         try:
             yield
         except ServerError as error:
-            if isinstance(error, NoConnectionError) or not _is_timeout(error):
+            if not _is_timeout(error):
                 self._creating.discard(name)
             raise
         self._creating.discard(name)
         self.reset_service(name)
-
-    def _take_back(self, name: str) -> None:
-        with self._lock:
-            self._asked[name] -= 1
 
     def record_counts(self, info: Info) -> None:
         """Record a server's counts, read while none of our requests was in flight."""
@@ -149,10 +142,10 @@ class RequestsInFlight:
 
 
 def _is_timeout(error: ServerError) -> bool:
-    """Whether the request timed out, here or at a proxy, so that the server may continue with it."""
+    """Whether the request was sent and timed out, here or at a proxy, so that the server may continue with it."""
     if isinstance(error, GatewayError):
         return error.http_status == _GATEWAY_TIMEOUT
-    return isinstance(error, ServerUnreachableError) and not isinstance(error, ServerGoneError)
+    return isinstance(error, ServerUnreachableError) and not isinstance(error, ServerGoneError | NoConnectionError)
 
 
 def _is_short(was: int | None, count: int | None, end: int) -> bool:

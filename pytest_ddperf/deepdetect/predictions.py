@@ -212,7 +212,6 @@ def _numbers(one: Prediction) -> Iterator[float]:
 
 _Rule = tuple[str, "Callable[[Prediction], bool]"]
 
-_NO_CLASS: Final[_Rule] = ("no class", lambda one: not one.classes)
 _REGIONS: Final[tuple[_Rule, ...]] = (
     ("no list of regions", lambda one: one.regions is None),
     ("a region without a box", lambda one: any(region.box is None for region in one.regions or ())),
@@ -224,7 +223,7 @@ _REGIONS: Final[tuple[_Rule, ...]] = (
 )
 
 _RULES: Final[Mapping[Task, tuple[_Rule, ...]]] = {
-    Task.CLASSIFICATION: (_NO_CLASS,),
+    Task.CLASSIFICATION: (("no class", lambda one: not one.classes),),
     Task.OCR: (("no sequence", lambda one: not one.classes),),
     # no object in an image is a valid answer
     Task.DETECTION: (

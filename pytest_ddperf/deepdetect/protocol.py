@@ -39,15 +39,11 @@ class ServiceStats:
 
     Args:
         predict_count: predictions, including failed ones.
-        inference_count: images.
         total_predict_duration_ms: milliseconds spent predicting, transform included.
         total_transform_duration_ms: milliseconds spent fetching, decoding and resizing.
     """
 
     predict_count: int | None = None
-    predict_success: int | None = None
-    predict_failure: int | None = None
-    inference_count: int | None = None
     total_predict_duration_ms: float | None = None
     total_transform_duration_ms: float | None = None
 
@@ -194,9 +190,6 @@ def build_inline_uris(images: int) -> tuple[str, ...]:
 
 class _Stats(msgspec.Struct):
     predict_count: Whole | msgspec.UnsetType = msgspec.UNSET
-    predict_success: Whole | msgspec.UnsetType = msgspec.UNSET
-    predict_failure: Whole | msgspec.UnsetType = msgspec.UNSET
-    inference_count: Whole | msgspec.UnsetType = msgspec.UNSET
     total_predict_duration_ms: Amount | msgspec.UnsetType = msgspec.UNSET
     total_transform_duration_ms: Amount | msgspec.UnsetType = msgspec.UNSET
 

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pytest_ddperf.core.loopback import is_this_host
 from pytest_ddperf.errors import ConfigurationError
@@ -81,7 +81,10 @@ class ServerUrl:
             raise ConfigurationError(f"The server URL {shown!r} has an invalid host name; {expected}.")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
-        return cls(where, is_this_host(parts.hostname), _authorization(parts))
+        authorization = None
+        if parts.username is not None:
+            authorization = encode_basic_auth(unquote(parts.username), unquote(parts.password or ""))
+        return cls(where, is_this_host(parts.hostname), authorization)
 
 
 def _can_be_host(name: str) -> bool:
@@ -161,12 +164,6 @@ def _host(name: str) -> str:
     return f"[{address}]" if address.version == 6 else str(address)
 
 
-def _authorization(parts: SplitResult) -> Secret | None:
-    if parts.username is None:
-        return None
-    return encode_basic_auth(unquote(parts.username), unquote(parts.password or ""))
-
-
 def encode_basic_auth(user: str, password: str) -> Secret:
     """Encode a user and a password as the value of the Authorization header."""
     pair = f"{user}:{password}"
@@ -177,6 +174,11 @@ def remove_secret(text: str, authorization: Secret) -> str:
     """Replace the header's value and the password in a server's text."""
     encoded = authorization.value.removeprefix("Basic ")
     password = b64decode(encoded).decode(errors="replace").partition(":")[2]
+    return hide_credentials(text, encoded, password)
+
+
+def hide_credentials(text: str, encoded: str, password: str) -> str:
+    """Replace a password, also as in a URL, and the encoded pair of user and password in a text."""
     for secret in (encoded, password, quote(password, safe=""), quote(password)):
         text = text.replace(secret, _HIDDEN) if secret else text
     return text

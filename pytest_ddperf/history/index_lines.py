@@ -183,7 +183,7 @@ def summarize_file(path: Path) -> tuple[object, object]:
 def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool) -> IndexedCell:
     """Return what the index stores of a cell. `conditions` has the position of each of the night's, and is extended."""
     measurement, baseline, comparison = line.measurement, line.baseline, line.compared or line.outcome
-    cell = (
+    cell = IndexedCell(
         line.outcome,
         accepted and comparison in ACCEPTED,
         line.now_ms if line.now_ms and line.outcome not in NO_TIME else None,
@@ -191,21 +191,23 @@ def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool
         line.tolerance,
         line.baseline_ms if baseline is None or line.baseline_ms is not None else baseline.value_ms,
         "" if baseline is None else baseline.kind,
+        limit=line.limit,
     )
     if measurement is None or comparison not in _JUDGED or measurement.invalid or measurement.key != line.key:
-        return IndexedCell(*cell, limit=line.limit)
-    if baseline is not None and baseline.kind == AGAINST:  # measured in pairs, never a night
-        return IndexedCell(*cell, limit=line.limit)
+        return cell
+    if cell.baseline_kind == AGAINST:  # measured in pairs, never a night
+        return cell
     text = bytes(measurement.conditions)
     try:
         clock = parse_conditions(text).clock
     except msgspec.MsgspecError:
-        return IndexedCell(*cell, limit=line.limit)
+        return cell
     rounds_ms = times_per_image(measurement.rounds, clock, line.key.batch_size)
     if [] in rounds_ms:
         rounds_ms = [one for one in rounds_ms if one]
     every_ms = rounds_ms[0] if len(rounds_ms) == 1 else [ms for one in rounds_ms for ms in one]
     if not every_ms or min(every_ms) <= 0 or max(every_ms) == math.inf:
-        return IndexedCell(*cell, limit=line.limit)
+        return cell
     place = conditions.setdefault(text, len(conditions))
-    return IndexedCell(*cell, place, rounds_ms, measurement.network_files, line.limit)
+    files = measurement.network_files
+    return msgspec.structs.replace(cell, conditions=place, rounds_ms=rounds_ms, network_files=files)

@@ -15,12 +15,12 @@ from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from statistics import fmean, median
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pytest_ddperf.core.records import Baseline, Creep, Night, Outcome, Since
+from pytest_ddperf.deepdetect.protocol import BUILD_FACTS
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS, is_step, judge_creep
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate.statistics import find_bulk, midmean, round_statistic
@@ -44,7 +44,6 @@ MOST = 400
 _NEWEST = 30  # runs that are read even if no night was ever accepted
 _LONGEST_FACT = 40
 _MOST_LOG = 700.0  # exp() of larger values overflows a float
-_NEVER: Mapping[CellKey, str] = MappingProxyType({})
 
 
 class NightCell(msgspec.Struct, frozen=True, gc=False):
@@ -108,17 +107,13 @@ class Nights:
         }
         return replace(self, cells={**self.cells, **later})
 
-    def baselines(self, since: Mapping[CellKey, str] = _NEVER) -> dict[CellKey, Baseline]:
+    def baselines(self) -> dict[CellKey, Baseline]:
         """Return each cell's baseline: its newest 30 accepted nights under the conditions of the newest one.
 
         The runs of all cells are aligned by night, with `()` for a night without the cell. For a cell that is missing
         on some nights, older nights are used instead.
         """
-        nights = self.after(since)
-        counting = {
-            key: [one for one in nights._comparable(key) if one.cell.accepted][-NIGHTS:]  # noqa: SLF001 - same class
-            for key in nights.cells
-        }
+        counting = {key: [one for one in self._comparable(key) if one.cell.accepted][-NIGHTS:] for key in self.cells}
         used = sorted({one.night for of_cell in counting.values() for one in of_cell})
         return {key: self._baseline(of_cell, used) for key, of_cell in sorted(counting.items()) if of_cell}
 
@@ -337,7 +332,7 @@ def describe_server_change(before: ServerFacts | None, after: ServerFacts | None
     if before is None or after is None:
         return ""
     changes = []
-    for name in ("version", "commit", "branch", "build_type", "compile_flags", "deps_version"):
+    for name in BUILD_FACTS:
         old, new = getattr(before, name), getattr(after, name)
         if old != new and not {old, new} & {"", "unknown"}:
             shown = " to ".join(quote_server_text(text, _LONGEST_FACT) for text in (old, new))

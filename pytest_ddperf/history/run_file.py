@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from pytest_ddperf.core.records import CellRecord, Night
-from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -159,12 +159,6 @@ def start_time(path: Path, header: RunHeader) -> datetime:
     if started is None:
         raise HistoryError(f"{format_path(path)}, line 1: started is {header.started!r}; expected a time in ISO 8601.")
     return started
-
-
-def missing_run_error(run: str, folder: Path, known: Iterable[str]) -> ConfigurationError:
-    """Return the error for a named run that is not stored."""
-    last = ", ".join(list(known)[-5:]) or "none"
-    return ConfigurationError(f"The run {run!r} is not in {folder}; the newest runs there are {last}.")
 
 
 def read_run(path: Path) -> Run:

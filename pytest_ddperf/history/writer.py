@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history.run_file import HistoryError, RunHeader, _make_folder
+from pytest_ddperf.history.run_file import CELL_START, HistoryError, RunHeader, _make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ class HistoryWriter:
         Raises:
             HistoryError: the folder or the file cannot be written; the message says what to do.
         """
-        self._lines.append(b'{"type":"cell",' + msgspec.json.encode(record)[1:])
+        self._lines.append(CELL_START + msgspec.json.encode(record)[1:])
         self._write()
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:
@@ -119,7 +119,10 @@ class HistoryWriter:
                 os.fsync(self._file.fileno())
                 self._syncing_s += self._now() - began_s
         except OSError as error:
-            raise _not_kept(self.path, error) from error
+            raise HistoryError(
+                f"The history could not be written to {self.path}: {error.strerror or error}. Its measurements would "
+                "be lost. Free disk space, or name another folder with --ddperf-storage=DIR."
+            ) from error
 
     def _let_go(self) -> None:
         if self._file is not None:
@@ -131,13 +134,6 @@ class HistoryWriter:
 
     def __exit__(self, *_: object) -> None:
         self._let_go()
-
-
-def _not_kept(path: Path, error: OSError) -> HistoryError:
-    return HistoryError(
-        f"The history could not be written to {path}: {error.strerror or error}. Its measurements would be "
-        "lost. Free disk space, or name another folder with --ddperf-storage=DIR."
-    )
 
 
 def check_writable(folder: Path) -> None:
@@ -155,8 +151,7 @@ def check_writable(folder: Path) -> None:
         ) from None
     try:
         # try to write: for root, permission checks succeed even on a file system that cannot be written
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
+        tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
         raise ConfigurationError(
             f"The history cannot be written to {folder}: {nearest} is not writable ({error.strerror or error}). Name "

@@ -50,7 +50,8 @@ class Sent:
 
     Args:
         due_s: when it was due, in seconds on the clock of the pass.
-        ended_s: when the last byte of its answer arrived, in seconds on the same clock.
+        ended_s: when the last byte of its answer arrived, in seconds on the same clock. It follows from the latency,
+            which excludes the client's handling of the answer.
     """
 
     due_s: float
@@ -99,7 +100,8 @@ def run_closed_pass(
             with lock:
                 if next(left) >= requests:
                     return
-            sent.append(_sent(send, now))
+            sent_s = now()
+            sent.append(Sent(sent_s, sent_s + send() / 1000))
 
     for _ in range(clients):
         pool.submit(client)
@@ -137,14 +139,14 @@ def run_open_pass(
     began_s = now()
 
     def request(at_s: float) -> None:
-        late_s = now() - at_s
+        sent_s = now()
+        late_s = sent_s - at_s
         if late_s > patience_s:
             raise OverloadError(
                 f"The server did not keep up: a request is {late_s:.0f} s late, more than --ddperf-timeout "
                 f"({patience_s:g} s), and {len(sent)} of {len(due_s)} requests were answered; measure at a lower rate"
             )
-        answered = _sent(send, now)
-        sent.append(Sent(at_s, answered.ended_s))
+        sent.append(Sent(at_s, sent_s + send() / 1000))
 
     for due in due_s:
         at_s = began_s + due
@@ -155,12 +157,6 @@ def run_open_pass(
         pool.submit(lambda at_s=at_s: request(at_s))  # type: ignore[misc] # bound now
     pool.finish()
     return _pass(sent, began_s, due_s)
-
-
-def _sent(send: Callable[[], float], now: Callable[[], float]) -> Sent:
-    """Send one request now. Its end follows from its latency, which excludes the client's handling of the answer."""
-    sent_s = now()
-    return Sent(sent_s, sent_s + send() / 1000)
 
 
 def _pass(sent: Sequence[Sent], began_s: float, due_s: Sequence[float] = ()) -> LoadPass:

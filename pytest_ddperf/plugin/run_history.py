@@ -40,7 +40,7 @@ class RunHistory:
         self.accepts = bool(settings.value("accept"))
         facts = {
             "commit": commit,
-            "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
+            "tolerance": {name: settings.value("tolerance", name) for name in settings.platforms},
             "matrix": cells.describe_matrix(settings),
         }
         self.header = create_header(

@@ -26,7 +26,6 @@ from pytest_ddperf.history.run_file import (
     HistoryError,
     describe_broken_lines,
     list_runs,
-    missing_run_error,
     read_header,
     read_run,
 )
@@ -217,7 +216,8 @@ def find_run(storage: Path, name: str) -> Path:
     with HistoryIndex(storage) as index:
         renamed = {found.run: found.path for found in index.runs()}
     if name not in renamed:
-        raise missing_run_error(name, storage, files)
+        last = ", ".join(list(files)[-5:]) or "none"
+        raise ConfigurationError(f"The run {name!r} is not in {storage}; the newest runs there are {last}.")
     return renamed[name]
 
 

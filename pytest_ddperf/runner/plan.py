@@ -190,7 +190,7 @@ def create_plans(settings: Settings, started: datetime, commit: object) -> tuple
                 settings.value("max-passes"),
                 settings.value("timer"),
             ),
-            tolerance=settings.tolerance(platform),
+            tolerance=settings.value("tolerance", platform),
             baseline=store.load(platform, kind, nights, settings.folder_of("baseline")),
             history=history,
             night=describe_night(started.isoformat(timespec="seconds"), commit),

@@ -22,8 +22,8 @@ _NOT_BUILT = re.compile(r"Unknown Library|backend was removed|backend is disable
 """Errors of a creation with a backend that the server does not have: not built or misspelt, removed, disabled."""
 
 
-def require_backend(options: ServerOptions, info: Info, url: str) -> None:
-    """Check before the first test that services can be created on a server; `url` has no credentials.
+def require_backend(options: ServerOptions, info: Info) -> None:
+    """Check before the first test that services can be created on a server.
 
     Raises:
         ConfigurationError: the user names a backend that the server does not have, or it has none that can be chosen
@@ -33,17 +33,17 @@ def require_backend(options: ServerOptions, info: Info, url: str) -> None:
         return
     asked = options.parameters.mllib
     if asked != AUTO:
-        _refuse_absent(options, asked, info, url)
+        _refuse_absent(options, asked, info)
     elif not info.services and not list_candidates(info.compile_flags, options.platform_mllib):
         built = list_built(info.compile_flags)
         raise ConfigurationError(
-            f"The server {url} ({_version(info)}) has none of the backends {', '.join(BACKENDS)}, and no service: "
-            f"{_describe_built(info)}. Measure another server with --ddperf-url=URL"
+            f"The server {options.display_url} ({_version(info)}) has none of the backends {', '.join(BACKENDS)}, and "
+            f"no service: {_describe_built(info)}. Measure another server with --ddperf-url=URL"
             f"{f', or use --ddperf-mllib={built[0]}' if built else ''}."
         )
 
 
-def _refuse_absent(options: ServerOptions, backend: str, info: Info, url: str) -> None:
+def _refuse_absent(options: ServerOptions, backend: str, info: Info) -> None:
     """Refuse a backend that the user names and the server does not have."""
     if is_built(info.compile_flags, backend) is False:
         usable = list_candidates(info.compile_flags, options.platform_mllib)
@@ -53,17 +53,17 @@ def _refuse_absent(options: ServerOptions, backend: str, info: Info, url: str) -
             else "Measure another server with --ddperf-url=URL"
         )
         raise ConfigurationError(
-            f"The backend {backend} (--ddperf-mllib, or mllib in ddperf.toml) is not one of the server {url} "
-            f"({_version(info)}): {_describe_built(info)}. {remedy}."
+            f"The backend {backend} (--ddperf-mllib, or mllib in ddperf.toml) is not one of the server "
+            f"{options.display_url} ({_version(info)}): {_describe_built(info)}. {remedy}."
         )
 
 
-def list_backends(options: ServerOptions, model: Network | None, info: Info, url: str) -> list[str]:
+def list_backends(options: ServerOptions, model: Network | None, info: Info) -> list[str]:
     """List the backends with which to create a network's service, best first.
 
     If the first one is refused because the server does not have it, the next one applies. Only those are listed that
     read the files of a user's own network, if there is such a backend. Without a model they are those of a network of
-    the catalogue; `url` has no credentials.
+    the catalogue.
 
     Raises:
         ConfigurationError: the user names a backend that the server does not have.
@@ -76,7 +76,7 @@ def list_backends(options: ServerOptions, model: Network | None, info: Info, url
     if asked != AUTO and ("mllib" in options.parameters.named or (named is None and not is_own)):
         named = asked
     if named is not None:
-        _refuse_absent(options, named, info, url)
+        _refuse_absent(options, named, info)
         return [named]
     found = list_candidates(info.compile_flags, options.platform_mllib) if asked == AUTO else [asked]
     if model is None:

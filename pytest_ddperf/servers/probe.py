@@ -41,7 +41,7 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
         client = open_client(options, options.url)
         try:
             info = wait_until_up(client, options.wait_s)
-            require_backend(options, info, client.display_url)
+            require_backend(options, info)
             return info
         finally:
             client.close()
@@ -79,9 +79,8 @@ def probe_all(
                 down[platform] = error
         return down
 
-    with ThreadPoolExecutor(min(AT_ONCE, len(sharing))) as pool:
-        found = [one for down in pool.map(probe_one_server, sharing.values()) for one in down.items()]
-    errors = dict(found)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        errors = dict(one for down in pool.map(probe_one_server, sharing.values()) for one in down.items())
     for platform, options in servers.items():
         if platform not in errors:
             load_images(options, say)

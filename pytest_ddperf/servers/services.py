@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import MODEL
-from pytest_ddperf.core.networks import TEMPLATES
-from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH, runs_on_gpu
+from pytest_ddperf.core.service_parameters import AUTO, TEMPLATES, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.build_flags import ignores_precision, is_built, read_words
@@ -125,7 +124,7 @@ def check_parameters(options: ServerOptions, networks: Iterable[Network], info: 
         found = find_service(of_model, model, info)
         backends = [found.mllib] if found and found.mllib else []
         if not backends and not model.is_own:
-            backends = list_backends(of_model, model, info, options.display_url)
+            backends = list_backends(of_model, model, info)
         if len(backends) == 1 or (backends and is_built(info.compile_flags, backends[0])):  # else the creation decides
             of_model.parameters.check(backends[0])
 
@@ -228,7 +227,7 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             service=name,
         )
     info = client.latest_info or client.info()
-    backends = list_backends(options, model, info, client.display_url)
+    backends = list_backends(options, model, info)
     refused: ServerError | None = None
     for backend in backends:
         try:
@@ -358,9 +357,7 @@ def explain_missing_model(error: ServerError, options: ServerOptions, model: Net
         return error
     repository = find_repository(options, model)
     of_all = repository if model.is_own else options.repository or repository
-    where, of_all = (
-        (f"model folder {repository}", f"model folder {of_all}") if repository else ("service's model folder",) * 2
-    )
+    where, of_all = (f"model folder {one}" if one else "service's model folder" for one in (repository, of_all))
     return ModelMissingError(
         f"There is no service for {model.id}, {_NO_NETWORK.format(where)}",
         cause=f"The network has no service{_named(options)}, {_NO_NETWORK.format(of_all)}",

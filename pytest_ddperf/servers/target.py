@@ -63,10 +63,9 @@ class Target:
         client = self.connection.open()
         try:
             info = wait_until_up(client, max(wait_s, self.options.wait_s))
-            require_backend(self.options, info, client.display_url)
-            facts = extract_server_facts(info, client.display_url)
+            require_backend(self.options, info)
             self._images = load_images(self.options)
-            self.facts = facts
+            self.facts = extract_server_facts(info, client.display_url)
         except BaseException:
             self.close()
             raise
@@ -110,12 +109,11 @@ class Target:
         if described is None:
             return False
         described = replace(described, stats=None, max_batch_size=None)  # known once a network is loaded
-        if described == self._described:
+        before, self._described = self._described, described
+        if before is None or before == described:
             return False
-        first, self._described = self._described is None, described
-        if not first:
-            self.forget_service()
-        return not first
+        self.forget_service()
+        return True
 
     def describe_service(self) -> ServiceInfo | None:
         """Return the description of the service in use in the server's latest `/info`; None if there is none."""

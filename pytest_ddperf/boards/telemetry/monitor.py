@@ -79,12 +79,9 @@ class Monitor:
                     with self._came:
                         self._readings.append(reading)
                         self._came.notify_all()
-        self._fail(f"{self._source.text} ended with status {process.wait()}{self._said()}")
-
-    def _said(self) -> str:
-        """Return the end of what was written to standard error."""
-        text = "" if self._errors is None else " ".join(read_end(self._errors, _STDERR_BYTES).split())
-        return f": {text}" if text else ""
+        status = process.wait()
+        said = "" if self._errors is None else " ".join(read_end(self._errors, _STDERR_BYTES).split())
+        self._fail(f"{self._source.text} ended with status {status}{f': {said}' if said else ''}")
 
     def _fail(self, problem: str) -> None:
         with self._came:

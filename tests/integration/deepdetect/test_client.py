@@ -252,11 +252,6 @@ def test_the_name_of_a_service_is_one_segment_of_the_path(stage: ScriptedServer,
     assert stage.requests[-1].path == "/services/squeezenet_v1.1%20a%2Fb%3Fc"
 
 
-def test_a_service_without_a_name_is_refused_before_it_is_asked(client: Client) -> None:
-    with pytest.raises(ConfigurationError, match="--ddperf-service"):
-        client.service("")
-
-
 def test_the_base_path_of_the_url_is_kept(stage: ScriptedServer) -> None:
     stage.respond = lambda _: Reply(200, {"head": {"services": []}})
     with Client(f"{stage.url}/deep/detect/") as client:

@@ -497,12 +497,12 @@ def test_the_users_cache_folder_is_where_xdg_says(tmp_path: Path, monkeypatch: p
     assert BaselineStore(load_catalog()).recorded_path("local").parent == tmp_path / "pytest-ddperf" / "baselines"
 
 
-def test_in_a_source_checkout_no_table_is_read_twice(tmp_path: Path) -> None:
+def test_in_a_source_checkout_no_table_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(find_package_data(), tmp_path / "baselines")
-    data_dir = tmp_path / "baselines"
-    catalog = load_catalog(tmp_path, data_dir)
-    store = BaselineStore(catalog, project_dir=tmp_path, data_dir=data_dir)
-    baseline = store.load("nano")
+    checkout = tmp_path / "pytest_ddperf" / "config" / "load_catalog.py"
+    monkeypatch.setattr(load_catalog_module, "__file__", str(checkout))
+    assert find_package_data() == tmp_path / "baselines"
+    baseline = BaselineStore(load_catalog(tmp_path), project_dir=tmp_path).load("nano")
     assert len(baseline.layers) == 1
     assert isinstance(found := baseline.lookup(CellKey("nano", "shufflenet", 1)), Baseline)
     assert found.reading_error_ms > 0

@@ -119,7 +119,7 @@ def test_a_platform_has_its_own_defaults(tmp_path: Path) -> None:
     options = settings.server_options("tk1")
     assert (options.url, options.parameters.gpu) == ("http://localhost:8080", True)
     assert (options.parameters.mllib, options.platform_mllib) == ("auto", "caffe")
-    assert settings.tolerance("tk1") == 0.1
+    assert settings.value("tolerance", "tk1") == 0.1
     assert settings.batch_sizes("tk1") == (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -138,7 +138,7 @@ def test_the_project_s_platform_file_wins_over_the_ini(tmp_path: Path) -> None:
         tmp_path, TOML, Origin.INI, platform="tk1", url="http://ini:1", tolerance="0.3", models="vgg16", service="x"
     )
     assert settings.url("tk1") == "http://board:1"
-    assert settings.tolerance("tk1") == 0.2
+    assert settings.value("tolerance", "tk1") == 0.2
     assert settings.models("tk1") == ("resnet50",)
     assert settings.server_options("tk1").service == "caffe_{model}"
 
@@ -149,7 +149,7 @@ def test_environment_and_command_line_win_over_the_project_s_platform_file(tmp_p
         tmp_path, TOML, origin, platform="tk1", url="http://cli:1", tolerance="0.3", models="vgg16", batch_sizes="2"
     )
     assert settings.url("tk1") == "http://cli:1"
-    assert settings.tolerance("tk1") == 0.3
+    assert settings.value("tolerance", "tk1") == 0.3
     assert settings.models("tk1") == ("vgg16",)
     assert settings.batch_sizes("tk1") == (2,)
 

@@ -8,8 +8,9 @@ import pytest
 from replay import load
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.core.networks import NETWORK_IDS, TEMPLATES, Network
+from pytest_ddperf.core.networks import NETWORK_IDS, Network
 from pytest_ddperf.core.records import ModelStats
+from pytest_ddperf.core.service_parameters import TEMPLATES
 from pytest_ddperf.deepdetect.protocol import parse_service
 from pytest_ddperf.embedded.networks.cost import count_parameters
 from pytest_ddperf.embedded.networks.networks import build

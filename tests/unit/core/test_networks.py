@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from replay import load
 
-from pytest_ddperf.core.networks import TEMPLATES, Network
-from pytest_ddperf.core.service_parameters import TEMPLATE_NAMES
+from pytest_ddperf.core.networks import Network
+from pytest_ddperf.core.service_parameters import TEMPLATES
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect.protocol import parse_service
 
@@ -27,7 +27,3 @@ def test_a_template_has_the_parameters_that_a_torch_server_reported(name: str) -
 )
 def test_a_network_has_the_template_of_exactly_its_name(network: Network, template: str | None) -> None:
     assert network.template == template
-
-
-def test_the_names_that_the_option_accepts_are_those_of_the_templates() -> None:
-    assert tuple(TEMPLATES) == TEMPLATE_NAMES

@@ -186,7 +186,7 @@ def test_a_cell_that_is_red_for_long_stays_held_against_the_nights_before(tmp_pa
 def test_a_recorded_baseline_restarts_a_cells_history_and_no_others(tmp_path: Path) -> None:
     for night in range(4):
         write_night(tmp_path, night, [cell(KEY, [1.0 + night]), cell(OTHER, [10.0 + night])])
-    baselines = of(tmp_path).baselines({KEY: moment(1)})
+    baselines = of(tmp_path).after({KEY: moment(1)}).baselines()
     assert baselines[KEY].runs == ((), (), (3.0,), (4.0,))
     assert baselines[KEY].source == "history, 2 accepted nights since 2026-11-03"
     assert baselines[OTHER].runs == ((10.0,), (11.0,), (12.0,), (13.0,))
@@ -194,7 +194,7 @@ def test_a_recorded_baseline_restarts_a_cells_history_and_no_others(tmp_path: Pa
 
 def test_a_cell_that_was_recorded_after_the_last_night_has_no_history(tmp_path: Path) -> None:
     write_night(tmp_path, 0, [cell(KEY, PASSES)])
-    assert of(tmp_path).baselines({KEY: moment(3)}) == {}
+    assert of(tmp_path).after({KEY: moment(3)}).baselines() == {}
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_date_is_compared_as_a_moment_and_what_is_none_restricts_nothing(
 ) -> None:
     for night in range(2):
         write_night(tmp_path, night, [cell(KEY, PASSES)])
-    assert len(of(tmp_path).baselines({KEY: since})[KEY].runs) == left
+    assert len(of(tmp_path).after({KEY: since}).baselines()[KEY].runs) == left
 
 
 # ---- which files are read

@@ -51,7 +51,7 @@ class FakeSide:
     fails: dict[int, DdperfError] = field(default_factory=dict)
     during: Callable[[int], None] = lambda _: None
     reports_durations: bool = True
-    stats: ServiceStats = field(default_factory=lambda: ServiceStats(0, 0, 0, 0, 0.0, 0.0))
+    stats: ServiceStats = field(default_factory=lambda: ServiceStats(0, 0.0, 0.0))
 
     def predict(self) -> Timed:
         number = (self.stats.predict_count or 0) + 1

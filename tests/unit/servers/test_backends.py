@@ -33,17 +33,17 @@ def own(folder: Path, mllib: str | None = None) -> Network:
 
 
 def test_the_embedded_server_that_we_start_uses_its_own() -> None:
-    assert list_backends(options("torch", "embedded", named=TYPED), RESNET, Info(), "") == ["onnxruntime"]
-    require_backend(options("torch", "embedded"), Info(compile_flags="USE_TORCH=OFF"), "")
+    assert list_backends(options("torch", "embedded", named=TYPED), RESNET, Info()) == ["onnxruntime"]
+    require_backend(options("torch", "embedded"), Info(compile_flags="USE_TORCH=OFF"))
 
 
 @pytest.mark.parametrize(("platform", "backends"), [("caffe", ["torch", "ncnn"]), ("ncnn", ["ncnn", "torch"])])
 def test_the_platform_s_is_preferred_where_the_server_has_it(platform: str, backends: list[str]) -> None:
-    assert list_backends(options(platform=platform), RESNET, TORCH_AND_NCNN, URL) == backends
+    assert list_backends(options(platform=platform), RESNET, TORCH_AND_NCNN) == backends
 
 
 def test_only_the_user_s_is_tried() -> None:
-    assert list_backends(options("ncnn"), RESNET, TORCH_AND_NCNN, URL) == ["ncnn"]
+    assert list_backends(options("ncnn"), RESNET, TORCH_AND_NCNN) == ["ncnn"]
 
 
 @pytest.mark.parametrize(
@@ -62,19 +62,19 @@ def test_a_network_of_ones_own_has_the_one_named_for_it_else_one_that_reads_its_
     tmp_path: Path, asked: ServerOptions, model_mllib: str | None, backend: str
 ) -> None:
     model = own(ncnn_folder(tmp_path / "a"), model_mllib)
-    assert list_backends(asked, model, TORCH_AND_NCNN, URL)[0] == backend
+    assert list_backends(asked, model, TORCH_AND_NCNN)[0] == backend
 
 
 def test_files_that_no_backend_of_the_server_reads_keep_their_own(tmp_path: Path) -> None:
     info = Info(compile_flags="USE_TORCH=ON")
-    assert list_backends(options(), own(caffe_folder(tmp_path / "a")), info, URL) == ["caffe"]
+    assert list_backends(options(), own(caffe_folder(tmp_path / "a")), info) == ["caffe"]
 
 
 @pytest.mark.parametrize("named", [frozenset[str](), TYPED])
 def test_a_named_one_that_is_not_there_says_what_is(named: frozenset[str]) -> None:
     for refuse in (
-        lambda: require_backend(options("caffe", named=named), TORCH_AND_NCNN, URL),
-        lambda: list_backends(options("caffe", named=named), RESNET, TORCH_AND_NCNN, URL),
+        lambda: require_backend(options("caffe", named=named), TORCH_AND_NCNN),
+        lambda: list_backends(options("caffe", named=named), RESNET, TORCH_AND_NCNN),
     ):
         with pytest.raises(ConfigurationError) as raised:
             refuse()
@@ -83,9 +83,9 @@ def test_a_named_one_that_is_not_there_says_what_is(named: frozenset[str]) -> No
 
 def test_a_server_without_a_usable_one_is_measured_if_it_has_services() -> None:
     info = Info(version="", compile_flags="USE_TORCH=OFF", services=(ServiceInfo("resnet50"),))
-    require_backend(options(), info, URL)
+    require_backend(options(), info)
     with pytest.raises(ConfigurationError) as caught:
-        require_backend(options(), Info(version="", compile_flags="USE_TORCH=OFF"), URL)
+        require_backend(options(), Info(version="", compile_flags="USE_TORCH=OFF"))
     assert_names(caught, URL, "version unknown")
 
 

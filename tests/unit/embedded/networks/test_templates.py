@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
 
-from pytest_ddperf.core.networks import TEMPLATES
+from pytest_ddperf.core.service_parameters import TEMPLATES
 from pytest_ddperf.embedded.networks.templates import TEMPLATE_NAMES, build_template, count_torch_parameters
 from pytest_ddperf.embedded.runtime.engine import load_template
 
