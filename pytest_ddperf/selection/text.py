@@ -280,9 +280,8 @@ def _row(one: Considered, rank: int | None) -> dict[str, Any]:
     return {"rank": rank, **{name: value(one) for name, value in _DATA}}
 
 
-def _rows(chosen: Selection, *, whole: bool) -> list[dict[str, Any]]:
-    ranked = [_row(one, place) for place, one in enumerate(chosen.candidates if whole else chosen.best, start=1)]
-    return [*ranked, *(_row(one, None) for one in chosen.ruled_out)] if whole else ranked
+def _ranked_rows(chosen: Selection, *, whole: bool) -> list[dict[str, Any]]:
+    return [_row(one, rank) for rank, one in enumerate(chosen.candidates if whole else chosen.best, start=1)]
 
 
 def render_csv(chosen: Selection, *, whole: bool) -> str:
@@ -296,21 +295,21 @@ def render_csv(chosen: Selection, *, whole: bool) -> str:
     columns = ["rank", *(name for name, _ in _DATA)]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    for values in _rows(chosen, whole=whole):
+    ruled_out = [_row(one, None) for one in chosen.ruled_out] if whole else []
+    for values in _ranked_rows(chosen, whole=whole) + ruled_out:
         writer.writerow({name: "; ".join(v) if isinstance(v, list) else v for name, v in values.items()})
     return text.getvalue()
 
 
 def render_json(chosen: Selection, *, whole: bool) -> str:
     """Render the requirements, the candidates, the cells ruled out and the nearest misses as JSON."""
-    ranked = chosen.candidates if whole else chosen.best
     document = {
         "requirements": asdict(chosen.requirements),
         "budgets": {
             platform.id: {network: dict(budget.limits()) for network, budget in platform.budgets.items()}
             for platform in chosen.with_budget
         },
-        "candidates": [_row(one, place) for place, one in enumerate(ranked, start=1)],
+        "candidates": _ranked_rows(chosen, whole=whole),
         "ruled_out_by": [
             {"rule": str(group.rule), "unknown": group.unknown, "cells": len(group.cells)} for group in chosen.groups()
         ],
