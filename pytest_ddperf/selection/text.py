@@ -51,7 +51,7 @@ _COLUMNS = (
     _Column("network", lambda one: one.key.model, left=True),
     _Column("b", lambda one: str(one.key.batch_size)),
     _Column("ms/img", lambda one: "-" if one.value_ms is None else format_ms(one.value_ms), drop=6),
-    _Column("img/s", lambda one: _fps_text(one) + ("~" if one.on_edge else " ")),
+    _Column("img/s", lambda one: ("-" if one.fps is None else f"{one.fps:.1f}") + ("~" if one.on_edge else " ")),
     _Column("W", lambda one: _stated(one.platform.watts), drop=7),
     _Column("per W", lambda one: "?" if one.fps_per_watt is None else format_ms(one.fps_per_watt), drop=4),
     _Column("top-1", lambda one: _stated(one.network.top1_accuracy_percent), drop=1),
@@ -234,10 +234,6 @@ def _of(group: Group, platforms: str) -> str:
 
 def _missed(one: Considered) -> str:
     return f"{one.key}: {'; '.join(miss.text for miss in one.misses)}"
-
-
-def _fps_text(one: Considered) -> str:
-    return "-" if one.fps is None else f"{one.fps:.1f}"
 
 
 def _stated(figure: float | None) -> str:
