@@ -106,7 +106,7 @@ def budget_lines(limits: Limits, y: Callable[[float], float] = float, *, curves:
             grouped.setdefault(known, []).append(name)
     lines = []
     for points, names in grouped.items():
-        labels = [limit.label for _, limit in points]
+        labels = [f"budget {limit.label}" for _, limit in points]
         label = labels[-1] if curves or len(set(labels)) == 1 else "budget"
         one = names[0] if len(names) == 1 < len(limits) else ""
         ys = tuple(y(limit.ms) for _, limit in points)
@@ -126,7 +126,7 @@ def budget_note(limits: Limits, title: Callable[[str], str]) -> str:
     """
     grouped: dict[str, list[str]] = {}
     for name, points in limits.items():
-        labels = dict.fromkeys("" if limit is None else limit.label.removeprefix("budget ") for _, limit in points)
+        labels = dict.fromkeys("" if limit is None else limit.label for _, limit in points)
         grouped.setdefault(", ".join(filter(None, labels)), []).append(title(name))
     if len(grouped) < 2 and not any("," in labels for labels in grouped):
         return ""

@@ -55,7 +55,7 @@ def panel(trend: Trend, limit: TimeLimit | None = None) -> NightPanel:
         nights.append(_point(night, before, night.commit[:COMMIT_DIGITS] if night.commit != commit else ""))
         before, commit = night, night.commit or commit
     size = f"batch size {trend.key.batch_size}"
-    budget = None if limit is None else BudgetLine(limit.label, (limit.ms,))
+    budget = None if limit is None else BudgetLine(f"budget {limit.label}", (limit.ms,))
     return NightPanel(f"{size}, {trend.key.scenario}" if trend.key.scenario else size, tuple(nights), budget)
 
 

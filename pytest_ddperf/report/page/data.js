@@ -77,7 +77,8 @@ function decided({ change, tolerance, limit = null }, least = Math.abs(change) >
   return signed(change, least);
 }
 // how far a time is from the budget: [label, ms]
-const headroom = (ms, [label, limit]) => `${label}, ${share(Math.abs(1 - ms / limit))} ${ms > limit ? "over" : "left"}`;
+const headroom = (ms, [label, limit]) =>
+  `budget ${label}, ${share(Math.abs(1 - ms / limit))} ${ms > limit ? "over" : "left"}`;
 const share = (value) => `${Number((value * 100).toPrecision(3))}\u202f%`;
 const colourOf = (outcome) =>
   FAILING.has(outcome) ? "red" : AMBER.has(outcome) ? "amber" : GREEN.has(outcome) ? "green" : "grey";

@@ -79,12 +79,12 @@ function budgetLines(drawnCells) {
   }
   return shared.map((one) => ({ ...one, points: [...one.points].sort(([a], [b]) => a - b) }));
 }
-const limitOf = (label) => label.replace("budget ", "");
 // room beside the axes for the labels
-const budgetRoom = (labels, least) => Math.max(least, ...labels.map((label) => 12 + 6.4 * limitOf(label).length));
+const budgetRoom = (labels, least) => Math.max(least, ...labels.map((label) => 12 + 6.4 * label.length));
+const budgetNames = (labels) => labels.map((label) => `budget ${label}`);
 // the label is that of the last limit, on two lines, unless it would cover another one; the title has every limit
 function drawBudget(size, points, labels, named, stroke = null) {
-  const text = `budget ${[...new Set(labels)].map(limitOf).join(", ")}`;
+  const text = `budget ${[...new Set(labels)].join(", ")}`;
   const made = drawn(canvas, "path", { class: "budget", d: path(points), "data-budget": text });
   if (stroke) made.style.stroke = stroke;
   drawn(made, "title", {}, text);
@@ -94,7 +94,7 @@ function drawBudget(size, points, labels, named, stroke = null) {
   const x = size.width - size.right + 6;
   const label = drawn(canvas, "text", { class: "budget", x, y: y - 2 });
   drawn(label, "tspan", { x }, "budget");
-  drawn(label, "tspan", { x, dy: 12 }, limitOf(labels.at(-1)));
+  drawn(label, "tspan", { x, dy: 12 }, labels.at(-1));
 }
 const level = (size, y) => [
   [size.left, y],
@@ -131,7 +131,7 @@ function byBatch(toValue, label) {
   const budgets = budgetLines(all.flatMap(([, , own]) => own));
   const labels = [...new Set(budgets.flatMap((one) => one.points.map(([, [text]]) => text)))];
   const size = { ...room(), right: budgetRoom(labels, 52) }; // room for the names of the levels
-  newCanvas(size, [label, ...labels].join("; "));
+  newCanvas(size, [label, ...budgetNames(labels)].join("; "));
   const value = ([kind, , own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
   const values = [...all.flatMap(value), ...budgets.flatMap((one) => one.points.map(([, [, ms]]) => toValue(ms)))];
   const scale = valueScale(values, size.height - size.bottom, size.top);
@@ -268,7 +268,7 @@ function history() {
   const budget = byId.get(state.cell)?.budget ?? null;
   const labels = budget ? [budget[0]] : [];
   const size = { ...room(), right: budgetRoom(labels, 40) };
-  newCanvas(size, ["Milliseconds per image, night by night", ...labels].join("; "));
+  newCanvas(size, ["Milliseconds per image, night by night", ...budgetNames(labels)].join("; "));
   const values = nights.flatMap(([, now, , , held, tolerance]) =>
     held === null ? [now] : [now, held, held * (1 + (tolerance || 0))],
   );

@@ -48,13 +48,7 @@ const COLUMNS = [
     by: (cell) => (cell.value ? 1000 / cell.value : null),
     show: (cell) => (cell.value ? number(1000 / cell.value) : ""),
   },
-  {
-    key: "budget",
-    name: "Budget",
-    figure: true,
-    by: (cell) => cell.budget && cell.budget[1],
-    show: (cell) => (cell.budget ? cell.budget[0].replace("budget ", "") : ""),
-  },
+  figure("budget", "Budget", ([label]) => label, { by: (cell) => cell.budget && cell.budget[1] }),
   {
     key: "kind",
     name: "Baseline from",
