@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__
 from pytest_ddperf.core.budgets import Standing
-from pytest_ddperf.core.records import COMMIT_DIGITS, FAILING, Outcome
+from pytest_ddperf.core.records import COMMIT_DIGITS, Outcome
 from pytest_ddperf.report import budget_text, load_text, page_data, phrases
+from pytest_ddperf.report.phrases import css_class
 from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
@@ -90,15 +91,6 @@ def embed_json(value: object) -> str:
     """Render JSON for a script element, escaped so that it can neither end the element nor start a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # in ASCII, so U+2028 and U+2029 are escaped
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def css_class(outcome: Outcome) -> str:
-    """Return the CSS class with the colour of a verdict."""
-    if outcome in FAILING:
-        return "red"
-    if outcome in {Outcome.UNSTABLE, Outcome.NEW, Outcome.REMEASURE}:
-        return "amber"
-    return "green" if outcome in phrases.GREEN else "grey"
 
 
 def read_asset(name: str) -> str:

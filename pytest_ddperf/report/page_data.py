@@ -51,6 +51,7 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
         "sources": list(sources),
         "budgets": [[limit.label, _short(limit.ms)] for limit in budgets],
         "severity": [str(outcome) for outcome in SEVERITY],
+        "colours": {str(outcome): phrases.css_class(outcome) for outcome in SEVERITY},
         "fields": list(FIELDS),
         "cells": cells,
         "runs": [list(run) for run in runs],

@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.budgets import Standing, find_tightest
-from pytest_ddperf.core.records import AGAINST, Outcome
+from pytest_ddperf.core.records import AGAINST, FAILING, Outcome
 from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
 from pytest_ddperf.gate.statistics import EPSILON
 from pytest_ddperf.text import format_change, format_interval
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.results import Decided, Result, Results
-
-GREEN = (Outcome.OK, Outcome.IMPROVED)
 
 Segment = tuple[str, str]
 """A piece of a line of the terminal and its style: "" or one of pytest's markup names (red, green, yellow, bold)."""
@@ -40,6 +38,15 @@ STYLES = {
 def style_of(cell: Result) -> str:
     """Return the style of a cell in the terminal."""
     return "red" if cell.fails else STYLES.get(cell.outcome, "") if cell.outcome is not None else ""
+
+
+def css_class(outcome: Outcome) -> str:
+    """Return the CSS class with the colour of a verdict."""
+    if outcome in FAILING:
+        return "red"
+    if outcome in {Outcome.UNSTABLE, Outcome.NEW, Outcome.REMEASURE}:
+        return "amber"
+    return "green" if outcome in {Outcome.OK, Outcome.IMPROVED} else "grey"
 
 
 def wrap_text(text: str, width: int, style: str = "") -> list[Line]:

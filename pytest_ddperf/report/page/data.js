@@ -1,8 +1,7 @@
 // ---- the data from page_data.py; all text is inserted as text, never as markup
 const data = JSON.parse(document.getElementById("data").textContent);
-const FAILING = new Set(["regressed", "over_budget", "oom", "crashed", "error", "invalid", "not_confirmed"]);
-const AMBER = new Set(["unstable", "new", "remeasure"]);
-const GREEN = new Set(["ok", "improved"]);
+const colourOf = (outcome) => data.colours[outcome] ?? "grey";
+const fails = (cell) => colourOf(cell.outcome) === "red";
 const NOT_RUN = "not run";
 const COLOURS = [
   "#3b78c2",
@@ -47,9 +46,7 @@ const measured = data.platforms.filter((platform) => platform.measured);
 
 const severity = (cell) => (cell.outcome === null ? data.severity.length : data.severity.indexOf(cell.outcome));
 // the platform with the most urgent cell, else the first one measured, else the first one
-const worst = cells
-  .filter((cell) => FAILING.has(cell.outcome))
-  .sort((one, other) => severity(one) - severity(other))[0];
+const worst = cells.filter(fails).sort((one, other) => severity(one) - severity(other))[0];
 
 const state = {
   view: "latency",
@@ -80,8 +77,6 @@ function decided({ change, tolerance, limit = null }, least = Math.abs(change) >
 const headroom = (ms, [label, limit]) =>
   `budget ${label}, ${share(Math.abs(1 - ms / limit))} ${ms > limit ? "over" : "left"}`;
 const share = (value) => `${Number((value * 100).toPrecision(3))}\u202f%`;
-const colourOf = (outcome) =>
-  FAILING.has(outcome) ? "red" : AMBER.has(outcome) ? "amber" : GREEN.has(outcome) ? "green" : "grey";
 const find = (id) => document.getElementById(id);
 function toggled(keys, key) {
   const changed = new Set(keys);

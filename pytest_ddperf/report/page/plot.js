@@ -175,7 +175,7 @@ function byBatch(toValue, label) {
     drawn(group, "path", { class: "line", d: path(points), stroke: colour(model), "stroke-dasharray": dash });
     own.forEach((cell, index) => {
       const [x, y] = points[index];
-      const failed = kind === "now" && FAILING.has(cell.outcome);
+      const failed = kind === "now" && fails(cell);
       drawn(group, "path", {
         class: `mark${failed ? " red" : ""}`,
         d: shape(model),
@@ -229,7 +229,7 @@ function against() {
         const cell = shown.find((each) => each.platform === platform && each.model === model && each.batch === batch);
         if (!cell) return;
         const x = left + column * wide,
-          failed = FAILING.has(cell.outcome);
+          failed = fails(cell);
         const strength = cell.change === null ? 0 : Math.min(1, Math.abs(cell.change) / (2 * (cell.tolerance || 0.1)));
         const side = cell.change === null ? "empty" : cell.change >= 0 ? "slower" : "faster";
         const group = drawn(canvas, "g", { class: "series", "data-series": `${platform.id}/${model.id}` });
