@@ -35,7 +35,9 @@ const cells = data.cells.map((row) => {
   cell.source = data.sources[cell.source];
   cell.outcome = cell.outcome === null ? null : data.severity[cell.outcome];
   cell.id = `${cell.platform.id}-${cell.model.id}-b${cell.batch}${cell.scenario ? `-${cell.scenario}` : ""}`;
+  cell.series = `${cell.platform.id}/${cell.model.id}`;
   cell.value = cell.now ?? cell.baseline;
+  cell.speed = cell.value ? 1000 / cell.value : null;
   cell.budget = cell.budget === null ? null : data.budgets[cell.budget];
   return cell;
 });

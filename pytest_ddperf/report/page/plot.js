@@ -50,12 +50,7 @@ function axes(size, scale, label, named) {
     middle = (size.top + bottom) / 2;
   horizontal(canvas, "axis", size, bottom);
   centred(14, middle, label, { transform: `rotate(-90 14 ${middle})` });
-  drawn(
-    canvas,
-    "text",
-    { x: (size.left + size.width - size.right) / 2, y: size.height - 6, "text-anchor": "middle" },
-    named,
-  );
+  centred((size.left + size.width - size.right) / 2, size.height - 6, named);
 }
 // ---- budgets: the strictest limit of the time per image, [label, ms]
 // series that agree where both have a batch size share a line: { points: batch to budget, series: cells of each }
@@ -63,9 +58,8 @@ function budgetLines(drawnCells) {
   const bySeries = new Map();
   for (const cell of drawnCells) {
     if (!cell.budget) continue;
-    const id = [cell.platform.id, cell.model.id].join("/");
-    if (!bySeries.has(id)) bySeries.set(id, { points: new Map(), series: [cell] });
-    bySeries.get(id).points.set(cell.batch, cell.budget);
+    if (!bySeries.has(cell.series)) bySeries.set(cell.series, { points: new Map(), series: [cell] });
+    bySeries.get(cell.series).points.set(cell.batch, cell.budget);
   }
   const shared = [];
   for (const { points, series } of bySeries.values()) {
@@ -112,30 +106,27 @@ function lines(side) {
   const found = new Map();
   for (const cell of chosen()) {
     if (cell[side] === null) continue;
-    const id = [cell.platform.id, cell.model.id].join("/");
-    if (!found.has(id)) found.set(id, []);
-    found.get(id).push(cell);
+    if (!found.has(cell.series)) found.set(cell.series, []);
+    found.get(cell.series).push(cell);
   }
-  return found;
+  return [...found.values()];
 }
 function byBatch(toValue, label) {
-  const now = lines("now"),
-    held = lines("baseline");
-  const all = [...now.entries()].map(([id, own]) => ["now", id, own]);
+  const all = lines("now").map((own) => ["now", own]);
   // the baseline of a measured platform is drawn fainter, behind it; other platforms have only a baseline
-  for (const [id, own] of held) all.unshift([own[0].platform.measured && judged ? "held" : "baseline", id, own]);
+  for (const own of lines("baseline")) all.unshift([own[0].platform.measured && judged ? "held" : "baseline", own]);
   if (!all.length)
     return says(
       state.platforms.size ? "Every model is hidden: press one in the legend to show it." : "Choose a platform.",
     );
-  const budgets = budgetLines(all.flatMap(([, , own]) => own));
+  const budgets = budgetLines(all.flatMap(([, own]) => own));
   const labels = [...new Set(budgets.flatMap((one) => one.points.map(([, [text]]) => text)))];
   const size = { ...room(), right: budgetRoom(labels, 52) }; // room for the names of the levels
   newCanvas(size, [label, ...budgetNames(labels)].join("; "));
-  const value = ([kind, , own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
+  const value = ([kind, own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
   const values = [...all.flatMap(value), ...budgets.flatMap((one) => one.points.map(([, [, ms]]) => toValue(ms)))];
   const scale = valueScale(values, size.height - size.bottom, size.top);
-  const batches = [...new Set(all.flatMap(([, , own]) => own.map((cell) => cell.batch)))].sort((a, b) => a - b);
+  const batches = [...new Set(all.flatMap(([, own]) => own.map((cell) => cell.batch)))].sort((a, b) => a - b);
   const across =
     batches.length > 1
       ? logScale(batches[0], batches.at(-1), size.left + 16, size.width - size.right - 16).at
@@ -161,10 +152,10 @@ function byBatch(toValue, label) {
     drawn(canvas, "text", { class: "fps", x: size.width - size.right + 6, y: y + 4 }, `${fps} fps`);
   }
   for (const entry of all) {
-    const [kind, id, own] = entry;
+    const [kind, own] = entry;
     const group = drawn(canvas, "g", {
       class: `series${kind === "held" ? " baseline" : ""}`,
-      "data-series": id,
+      "data-series": own[0].series,
       "data-side": kind === "now" ? "now" : "baseline",
     });
     const model = own[0].model,
@@ -189,8 +180,7 @@ function byBatch(toValue, label) {
   }
 }
 function against() {
-  const own = chosen().filter((cell) => cell.outcome !== null || cell.baseline !== null);
-  const shown = own.filter((cell) => cell.change !== null || cell.outcome !== null);
+  const shown = chosen().filter((cell) => cell.outcome !== null);
   if (!shown.length)
     return says(
       judged
@@ -212,7 +202,7 @@ function against() {
     head = 44,
     left = above ? 4 : 190;
   const size = {
-    width: Math.max(280, find("plot").clientWidth),
+    width: room().width,
     height: blocks.reduce((sum, block) => sum + head + row * block.models.length + 12, 0),
   };
   newCanvas(size, "Change against the baseline");
@@ -232,7 +222,7 @@ function against() {
           failed = fails(cell);
         const strength = cell.change === null ? 0 : Math.min(1, Math.abs(cell.change) / (2 * (cell.tolerance || 0.1)));
         const side = cell.change === null ? "empty" : cell.change >= 0 ? "slower" : "faster";
-        const group = drawn(canvas, "g", { class: "series", "data-series": `${platform.id}/${model.id}` });
+        const group = drawn(canvas, "g", { class: "series", "data-series": cell.series });
         drawn(group, "rect", {
           class: `tile ${side}${failed ? " fails" : ""}`,
           x: x + 1,

@@ -41,13 +41,7 @@ const COLUMNS = [
   figure("change", "Change", (_, cell) => `${decided(cell)}\u202f%`, { run: true }),
   figure("tolerance", "Tolerance", share, { run: true }),
   figure("sees", "Resolution", share, { run: true }),
-  {
-    key: "speed",
-    name: "Images/s",
-    figure: true,
-    by: (cell) => (cell.value ? 1000 / cell.value : null),
-    show: (cell) => (cell.value ? number(1000 / cell.value) : ""),
-  },
+  figure("speed", "Images/s", number),
   figure("budget", "Budget", ([label]) => label, { by: (cell) => cell.budget && cell.budget[1] }),
   {
     key: "kind",
