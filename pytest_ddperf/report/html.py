@@ -241,10 +241,9 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
     A cell under load without a history has no link, as it is not in that figure.
     """
     name = escape(str(cell.key))
-    if has_history:
-        link = f"<a class='cell' href='#explore' data-cell='{name}' title='show its history'>{_text(str(cell.key))}</a>"
-    elif not cell.key.scenario:
-        link = f"<a class='cell' href='#explore' data-cell='{name}' title='show it below'>{_text(str(cell.key))}</a>"
+    if has_history or not cell.key.scenario:
+        title = "show its history" if has_history else "show it below"
+        link = f"<a class='cell' href='#explore' data-cell='{name}' title='{title}'>{_text(str(cell.key))}</a>"
     else:
         link = f"<span class='cell'>{_text(str(cell.key))}</span>"
     outcome = cell.outcome or Outcome.ERROR
