@@ -23,7 +23,7 @@ from pytest_ddperf.report.phrases import css_class
 from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
@@ -171,15 +171,9 @@ def _attention(results: Results, trends: Sequence[Trend]) -> str:
         return ""
     if not cells:
         return '<section><h2>Needs attention</h2><p class="green">No cell failed or is unstable.</p></section>'
-    head = "".join(f"<th scope='col'>{name}</th>" for name in _ATTENTION)
-    rows = "".join(_attention_row(cell, has_history=cell.key in with_history) for cell in cells)
-    return (
-        '<section aria-labelledby="look"><h2 id="look">Needs attention</h2><div class="scroll" tabindex="0" '
-        f'role="region" aria-labelledby="look"><table class="stacked"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-        '<p class="hint">Passes: each dot is one timed pass; the line is the baseline, the band the '
-        "tolerance.</p></section>"
-    )
+    rows = [_attention_row(cell, has_history=cell.key in with_history) for cell in cells]
+    hint = "Passes: each dot is one timed pass; the line is the baseline, the band the tolerance."
+    return _table_section("look", "Needs attention", _ATTENTION, rows, hint=hint, style="stacked")
 
 
 def _load(results: Results) -> str:
@@ -187,14 +181,8 @@ def _load(results: Results) -> str:
     cells = load_text.select_loaded(results.cells)
     if not cells:
         return ""
-    head = "".join(f"<th scope='col'>{name}</th>" for name in load_text.COLUMNS)
-    rows = "".join(_load_row(cell) for cell in cells)
-    return (
-        f'<section aria-labelledby="load"><h2 id="load">Measured {load_text.TITLE}</h2><div class="scroll" '
-        'tabindex="0" role="region" aria-labelledby="load">'
-        f'<table class="stacked load"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="hint">{_text(load_text.RULE)} In brackets: 95 % confidence interval. A percentile that needs '
-        "more requests is empty.</p></section>"
+    return _table_section(
+        "load", f"Measured {load_text.TITLE}", load_text.COLUMNS, map(_load_row, cells), hint=load_text.TABLE_RULE
     )
 
 
@@ -226,12 +214,19 @@ def _budgets(results: Results) -> str:
         rows.append(_figures_row(key, colours[check.standing], word, labels, figures))
     if not rows:
         return ""
-    head = "".join(f"<th scope='col'>{each}</th>" for each in (name, decided, *labels))
+    heading = phrases.count_over_budget(results.cells)
+    return _table_section("budgets", heading, (name, decided, *labels), rows, hint=budget_text.RULE)
+
+
+def _table_section(
+    name: str, heading: str, columns: Iterable[str], rows: Iterable[str], *, hint: str, style: str = "stacked load"
+) -> str:
+    """Render a section with a table that can be scrolled, and a hint below it; `rows` is HTML, other texts are plain."""
+    head = "".join(f"<th scope='col'>{column}</th>" for column in columns)
     return (
-        f'<section aria-labelledby="budgets"><h2 id="budgets">{_text(phrases.count_over_budget(results.cells))}</h2>'
-        '<div class="scroll" tabindex="0" role="region" aria-labelledby="budgets">'
-        f'<table class="stacked load"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-        f'<p class="hint">{_text(budget_text.RULE)}</p></section>'
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{_text(heading)}</h2><div class="scroll" tabindex="0" '
+        f'role="region" aria-labelledby="{name}"><table class="{style}"><thead><tr>{head}</tr></thead>'
+        f'<tbody>{"".join(rows)}</tbody></table></div><p class="hint">{_text(hint)}</p></section>'
     )
 
 

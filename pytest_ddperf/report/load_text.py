@@ -25,6 +25,7 @@ RULE = (
     "More than one client measures queueing, not the network: latencies are per request, including waiting, by the "
     "client's clock."
 )
+TABLE_RULE = f"{RULE} In brackets: 95 % confidence interval. A percentile that needs more requests is empty."
 COLUMNS = (
     "cell", "verdict", "change", "images/s", "answered/s", "requests", *(f"p{percent}, ms" for percent in PERCENTS),
 )  # fmt: skip

@@ -299,7 +299,7 @@ def _under_load(results: Results, figures: Figures) -> list[str]:
     return [
         f"## Measured {load_text.TITLE}",
         "",
-        f"{load_text.RULE} In brackets: 95 % confidence interval. A percentile that needs more requests is empty.",
+        load_text.TABLE_RULE,
         "",
         *render_table(load_text.COLUMNS, rows),
         "",
