@@ -305,8 +305,5 @@ def _network(network: Network) -> dict[str, Any]:
 
 
 def _trend(trend: Trend) -> dict[str, Any]:
-    nights = []
-    for night in trend.nights:
-        fields = asdict(night)
-        nights.append({**fields, "started": night.started.isoformat(), "outcome": str(night.outcome)})
+    nights = [{**asdict(night), "started": night.started.isoformat()} for night in trend.nights]
     return {**asdict(trend.key), "nights": nights}
