@@ -221,7 +221,7 @@ def _budgets(results: Results) -> str:
 def _table_section(
     name: str, heading: str, columns: Iterable[str], rows: Iterable[str], *, hint: str, style: str = "stacked load"
 ) -> str:
-    """Render a section with a table that can be scrolled, and a hint below it; `rows` is HTML, other texts are plain."""
+    """Render a section with a table that can be scrolled and a hint below it; `rows` is HTML, the others are text."""
     head = "".join(f"<th scope='col'>{column}</th>" for column in columns)
     return (
         f'<section aria-labelledby="{name}"><h2 id="{name}">{_text(heading)}</h2><div class="scroll" tabindex="0" '
