@@ -47,12 +47,6 @@ MARKS = {Outcome.REGRESSED: "!", Outcome.OVER_BUDGET: "#", Outcome.IMPROVED: "*"
 LEAST_SHIFTED = 3
 """Cells that must be slower than the reference before this is called a difference of the servers as a whole."""
 
-LEGEND = {
-    Outcome.REGRESSED: "! regressed",
-    Outcome.OVER_BUDGET: "# over budget",
-    Outcome.IMPROVED: "* improved",
-    Outcome.UNSTABLE: "~ unstable",
-}
 CLOCK_NAMES = {
     Clock.PREDICT: "server's predict time",
     Clock.HEAD: "head.time",
@@ -173,7 +167,8 @@ def format_platform_table(title: str, cells: Sequence[Result], *, width: int) ->
                 text, style = shown.get((model, batch_size), ("-", ""))
                 row.append((f"  {text:>{wide}}", style))
             lines.append(row)
-    legend = [LEGEND[outcome] for outcome in LEGEND if any(cell.outcome is outcome for cell in cells)]
+    outcomes = {cell.outcome for cell in cells}
+    legend = [f"{mark} {str(outcome).replace('_', ' ')}" for outcome, mark in MARKS.items() if outcome in outcomes]
     if legend:
         lines.append([("       " + ", ".join(legend), "")])
     return lines
