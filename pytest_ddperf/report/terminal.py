@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import textwrap
 from collections import Counter
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.budgets import describe_over, find_tightest
@@ -140,7 +139,7 @@ def _passes_line(record: CellRecord) -> str:
     passes_ms = [ms for one in record.measurement.per_image_ms() for ms in one]
     return (
         f"Passes, ms per image by the {CLOCK_NAMES[record.measurement.conditions.clock]}: {format_passes(record)}. "
-        f"Mean {format_ms(statistics.fmean(passes_ms))}, median {format_ms(statistics.median(passes_ms))}."
+        f"Mean {format_ms(fmean(passes_ms))}, median {format_ms(median(passes_ms))}."
     )
 
 
