@@ -278,8 +278,7 @@ def list_references(results: Results) -> list[str]:
     lines = []
     for platform in results.platforms:
         sources = dict.fromkeys(cell.reference for cell in results.of(platform) if cell.reference)
-        run = results.runs.get(platform)
-        server = None if run is None else run.servers.get(platform)
+        server = results.server_of(platform)
         tested = "its server" if server is None else f"{server.url} ({server.version})"
         if sources:
             lines.append(join_lines(f"{platform}: {tested}, in pairs with the reference {', '.join(sources)}"))
