@@ -188,7 +188,7 @@ def _load(results: Results) -> str:
 
 def _load_row(cell: Result) -> str:
     name, outcome, *figures = load_text.load_row(cell)
-    return _figures_row(name, css_class(cell.outcome or Outcome.ERROR), outcome, load_text.COLUMNS[2:], figures)
+    return _figures_row(name, css_class(cell.outcome), outcome, load_text.COLUMNS[2:], figures)
 
 
 def _figures_row(name: str, badge: str, word: str, labels: Sequence[str], figures: Sequence[str]) -> str:
@@ -241,7 +241,6 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
         link = f"<a class='cell' href='#explore' data-cell='{name}' title='{title}'>{_text(str(cell.key))}</a>"
     else:
         link = f"<span class='cell'>{_text(str(cell.key))}</span>"
-    outcome = cell.outcome or Outcome.ERROR
     sees = "" if cell.resolution is None else phrases.format_ratio(cell.resolution)
     if cell.resolution and cell.change and cell.change > cell.resolution:
         sees += f" <span class='quiet'>(the change is {cell.change / cell.resolution:.1f} times this)</span>"
@@ -254,7 +253,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
         sees,
     )
     return (
-        f"<tr class='details'><th scope='row'><span class='badge {css_class(outcome)}'>{outcome}</span> "
+        f"<tr class='details'><th scope='row'><span class='badge {css_class(cell.outcome)}'>{cell.outcome}</span> "
         f"{link}</th>"
         + "".join(
             f"<td class='figure' data-label='{label}'>{figure}</td>"

@@ -276,7 +276,7 @@ def _speed_up(results: Results, platform: str) -> list[str]:
     """Render a platform's row in the comparison of MobileNet with MobileNet depthwise."""
     by_batch: dict[int, dict[str, float]] = defaultdict(dict)
     for cell in results.of(platform):
-        if cell.value_ms is not None and not cell.key.scenario:
+        if cell.value_ms is not None:
             by_batch[cell.key.batch_size][cell.key.model] = cell.value_ms
     ratios = [
         (values["mobilenet"] / values["mobilenet_depthwise"], batch_size)

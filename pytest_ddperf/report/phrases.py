@@ -40,8 +40,8 @@ def style_of(cell: Result) -> str:
     return "red" if cell.fails else STYLES.get(cell.outcome, "") if cell.outcome is not None else ""
 
 
-def css_class(outcome: Outcome) -> str:
-    """Return the CSS class with the colour of a verdict."""
+def css_class(outcome: Outcome | None) -> str:
+    """Return the CSS class with the colour of a verdict; grey without one."""
     if outcome in FAILING:
         return "red"
     if outcome in {Outcome.UNSTABLE, Outcome.NEW, Outcome.REMEASURE}:
