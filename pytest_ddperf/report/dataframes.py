@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.history.run_file import Run
 
-    Rows = Iterable[Mapping[str, Any]]
-
 
 def load_history(
     folder: str | os.PathLike[str],
@@ -154,7 +152,7 @@ def _rows(run: Run, platforms: Collection[str] | None) -> Iterator[Mapping[str, 
         yield row(join_cell(key, None, record), facts)
 
 
-def _frame(rows: Rows, catalog: Catalog) -> pd.DataFrame:
+def _frame(rows: Iterable[Mapping[str, Any]], catalog: Catalog) -> pd.DataFrame:
     """Build a DataFrame column by column, which takes less memory than a dict for each row."""
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for each in rows:
