@@ -33,11 +33,6 @@ def sizes_of(cells: Iterable[Result]) -> tuple[int, ...]:
     return tuple(sorted({cell.key.batch_size for cell in cells if cell.value_ms is not None}))
 
 
-def ticks_of(sizes: Sequence[int]) -> tuple[tuple[float, str], ...]:
-    """Return a tick for every batch size: its position and its label."""
-    return tuple((float(size), str(size)) for size in sizes)
-
-
 def lines_of(
     catalog: Catalog, cells: Sequence[Result], sizes: Sequence[int], y: Callable[[float], float] = float
 ) -> tuple[Series, ...]:
@@ -70,12 +65,16 @@ def lines_of(
     return (*before, *now)
 
 
-def fps_levels(values_ms: Iterable[float]) -> tuple[Level, ...]:
-    """Return the levels of `FPS`, in milliseconds per image, between the smallest and the largest value."""
-    values = list(values_ms)
-    if not values:
-        return ()
-    return tuple(Level(f"{fps} fps", 1000 / fps) for fps in FPS if min(values) <= 1000 / fps <= max(values))
+def fps_levels(values: Iterable[float], y: Callable[[float], float] = float) -> tuple[Level, ...]:
+    """Return the levels of `FPS` between the smallest and the largest value.
+
+    Args:
+        values: the drawn values.
+        y: converts milliseconds per image to the drawn value.
+    """
+    shown = list(values)
+    levels = [Level(f"{fps} fps", y(1000 / fps)) for fps in FPS]
+    return tuple(level for level in levels if shown and min(shown) <= level.value <= max(shown))
 
 
 def limits_of(results: Results, platform: str, models: Iterable[str], sizes: Sequence[int]) -> Limits:
