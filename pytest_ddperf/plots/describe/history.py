@@ -36,7 +36,11 @@ def trend_charts(results: Results, trends: Iterable[Trend], platforms: Iterable[
                                              else len(catalog.platforms), catalog.model_order(one[1])))  # fmt: skip
     return {
         names.figure("history", platform, model): NightChart(
-            _text(f"{catalog.platform_title(platform)}, {catalog.network_title(model)}, night by night"),
+            Text(
+                f"{catalog.platform_title(platform)}, {catalog.network_title(model)}, night by night",
+                "milliseconds per image, UTC",
+                ("Band: baseline and tolerance of each night. Ticks below: a new commit.",),
+            ),
             tuple(
                 panel(trend, results.time_limit_of(cells.get(trend.key) or Result(trend.key)))
                 for trend in sorted(grouped[platform, model], key=lambda one: (one.key.batch_size, one.key.scenario))
@@ -80,17 +84,12 @@ def _is_rebaselined(night: TrendNight, before: TrendNight | None) -> bool:
         return False
     if night.baseline_kind != before.baseline_kind:
         return True
-    if night.baseline_kind == MOVES_BY_ITSELF or before.baseline_ms is None:
-        return night.baseline_kind != MOVES_BY_ITSELF
-    return not math.isclose(night.baseline_ms, before.baseline_ms, rel_tol=1e-3)  # the gate's estimate varies slightly
+    if night.baseline_kind == MOVES_BY_ITSELF:
+        return False
+    # the gate's estimate varies slightly
+    return before.baseline_ms is None or not math.isclose(night.baseline_ms, before.baseline_ms, rel_tol=1e-3)
 
 
 def is_change(night: NightPoint) -> bool:
     """Whether a night is worth attention: a new baseline, a regression or an improvement."""
     return night.rebaselined or night.outcome in (Outcome.REGRESSED, Outcome.IMPROVED)
-
-
-def _text(title: str) -> Text:
-    return Text(title, "milliseconds per image, UTC").noted(
-        "Band: baseline and tolerance of each night. Ticks below: a new commit."
-    )
