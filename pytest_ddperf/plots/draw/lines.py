@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
@@ -195,19 +196,13 @@ def _apart(places: Sequence[float], room: float, most: float) -> list[float]:
     groups: list[list[float]] = []
     for place in places:
         groups.append([place])
-        while len(groups) > 1 and _middle(groups[-1]) - _middle(groups[-2]) < room * (
+        while len(groups) > 1 and fmean(groups[-1]) - fmean(groups[-2]) < room * (
             (len(groups[-1]) + len(groups[-2])) / 2
         ):
             last = groups.pop()
             groups[-1] += last
-    spread = [
-        _middle(group) + (number - (len(group) - 1) / 2) * room for group in groups for number in range(len(group))
-    ]
+    spread = [fmean(group) + (number - (len(group) - 1) / 2) * room for group in groups for number in range(len(group))]
     return [min(place, most - (len(spread) - 1 - number) * room) for number, place in enumerate(spread)]
-
-
-def _middle(places: Sequence[float]) -> float:
-    return sum(places) / len(places)
 
 
 def _legend(axes: Axes, chart: LineChart, further: float) -> None:
