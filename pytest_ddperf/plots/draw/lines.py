@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pytest_ddperf.plots.draw import style
 
@@ -86,7 +86,6 @@ def _x_axis(axes: Axes, chart: LineChart) -> None:
         axes.set_xlim(min(places) / 1.18, max(places) * 1.18)
     else:
         axes.set_xlim(min(places) - 0.3, max(places) + 0.3)
-    axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())
     crowded = len(chart.ticks) > 5 and not chart.x_log
     longest, points = (9, 8) if crowded else (14, 9)
@@ -94,7 +93,7 @@ def _x_axis(axes: Axes, chart: LineChart) -> None:
         "\n".join(textwrap.wrap(label, longest, break_long_words=False, break_on_hyphens=False))
         for _, label in chart.ticks
     ]
-    axes.set_xticklabels(labels, fontsize=points)
+    axes.set_xticks(places, labels, fontsize=points)
     axes.set_xlabel(chart.x_label)
 
 

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator
 
 from pytest_ddperf.plots.draw import style
 from pytest_ddperf.plots.draw.lines import draw_levels, value_axis
@@ -171,8 +170,7 @@ def draw_dots(chart: DotChart) -> Figure:
                   markerfacecolor="white" if look.fill == "none" else look.colour, label=one.label,
                   gid=f"dots:{one.id}", zorder=3)  # fmt: skip
     axes.set_ylim(len(chart.rows) - 0.4, -0.6)
-    axes.yaxis.set_major_locator(FixedLocator(range(len(chart.rows))))
-    axes.set_yticklabels([title for _, title in chart.rows])
+    axes.set_yticks(range(len(chart.rows)), [title for _, title in chart.rows])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(chart.x_label)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=1.2)
