@@ -102,6 +102,7 @@ const chosen = () =>
   cells.filter(
     (cell) => !cell.scenario && state.platforms.has(cell.platform.id) && !state.hidden.has(cell.model.id),
   );
+const batchesOf = (some) => [...new Set(some.map((cell) => cell.batch))].sort((a, b) => a - b);
 function lines(side) {
   const found = new Map();
   for (const cell of chosen()) {
@@ -126,7 +127,7 @@ function byBatch(toValue, label) {
   const value = ([kind, own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
   const values = [...all.flatMap(value), ...budgets.flatMap((one) => one.points.map(([, [, ms]]) => toValue(ms)))];
   const scale = valueScale(values, size.height - size.bottom, size.top);
-  const batches = [...new Set(all.flatMap(([, own]) => own.map((cell) => cell.batch)))].sort((a, b) => a - b);
+  const batches = batchesOf(all.flatMap(([, own]) => own));
   const across =
     batches.length > 1
       ? logScale(batches[0], batches.at(-1), size.left + 16, size.width - size.right - 16).at
@@ -145,7 +146,7 @@ function byBatch(toValue, label) {
   for (const fps of FPS) {
     const y = scale.at(toValue(1000 / fps));
     if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
-    drawn(canvas, "line", { class: "fps", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+    horizontal(canvas, "fps", size, y);
     // they may overlap on a linear axis
     if (named.some((other, index) => Math.abs(other - y) < (index < budgetLabels ? 20 : 13))) continue;
     named.push(y);
@@ -191,9 +192,7 @@ function against() {
   const blocks = [...new Set(shown.map((cell) => cell.platform))].map((platform) => ({
     platform,
     models: data.models.filter((model) => shown.some((cell) => cell.platform === platform && cell.model === model)),
-    batches: [...new Set(shown.filter((cell) => cell.platform === platform).map((cell) => cell.batch))].sort(
-      (a, b) => a - b,
-    ),
+    batches: batchesOf(shown.filter((cell) => cell.platform === platform)),
   }));
   // names too long for the margin are on their own line above the tiles
   const above = narrow || shown.some((cell) => cell.model.title.length > 26);
