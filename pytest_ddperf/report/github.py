@@ -102,8 +102,7 @@ def summarise_verdict(results: Results, ending: Ending) -> str:
 
 def _red_first(results: Results, ending: Ending) -> list[Result]:
     """Return the judged cells: those that fail, worst first, then those of a platform that shifted, then the others."""
-    order = sorted(results.judged, key=lambda cell: cell.platform_shifted)  # sorting keeps the order within each
-    return sorted(order, key=lambda cell: not ending.fails(cell))
+    return sorted(results.judged, key=lambda cell: (not ending.fails(cell), cell.platform_shifted))
 
 
 # --- the job summary
