@@ -64,14 +64,16 @@ def panel(trend: Trend, limit: TimeLimit | None = None) -> NightPanel:
 
 
 def _point(night: TrendNight, before: TrendNight | None, commit: str) -> NightPoint:
-    baseline, tolerance = night.baseline_ms, night.tolerance
-    banded = baseline is not None and tolerance is not None
+    low_ms = high_ms = None
+    if night.baseline_ms is not None and night.tolerance is not None:
+        low_ms = night.baseline_ms * (1 - night.tolerance)
+        high_ms = night.baseline_ms * (1 + night.tolerance)
     return NightPoint(
         night.started,
         night.now_ms,
-        baseline * (1 - tolerance) if banded else None,  # type: ignore[operator] # neither is None if banded
-        baseline * (1 + tolerance) if banded else None,  # type: ignore[operator] # neither is None if banded
-        baseline,
+        low_ms,
+        high_ms,
+        night.baseline_ms,
         night.outcome,
         night.accepted,
         _is_rebaselined(night, before),
