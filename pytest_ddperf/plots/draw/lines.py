@@ -214,15 +214,12 @@ def _legend(axes: Axes, chart: LineChart, further: float) -> None:
     if chart.keyed_by == "model":
         shown.sort(key=lambda one: one.values[-1], reverse=True)
     handles: list[Line2D] = [by_gid[f"{'run' if one.of_run else 'baseline'}:{one.label}"] for one in shown]
-    labels = [one.label for one in shown]
     for label, prefix, key in _KEYS if chart.with_run else ():
         if not prefix or any(str(gid).startswith(prefix) for gid in by_gid):
-            handles.append(Line2D([], [], color=style.FAINT, **key))
-            labels.append(label)
+            handles.append(Line2D([], [], color=style.FAINT, label=label, **key))
     if chart.budgets:
         handles.append(budget_key())
-        labels.append("budget")
-    axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.11 + further, 1.015), borderaxespad=0)
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.11 + further, 1.015), borderaxespad=0)
 
 
 def budget_key() -> Line2D:
