@@ -324,9 +324,10 @@ class _Part:
 
 def _newest(index: HistoryIndex, wanted: Sequence[str]) -> list[_Part]:
     """Find the newest run of each measured platform, and the newest run that contains each of its cells."""
-    newest = {platform: index.newest(platform) for platform in wanted}
     return [
-        _Part(platform, found.path, index.latest(platform)) for platform, found in newest.items() if found is not None
+        _Part(platform, newest.path, index.latest(platform))
+        for platform in wanted
+        if (newest := index.newest(platform)) is not None
     ]
 
 
