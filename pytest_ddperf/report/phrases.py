@@ -114,17 +114,18 @@ def explain_verdict(cell: Result, length: int) -> str:
     return " ".join(part for part in (said, *(f"Note: {join_lines(note)}." for note in cell.notes)) if part)
 
 
-def format_limit(cell: Decided) -> str:
-    """Format the limit with which a cell's change was compared; "" if it was not compared with one."""
-    if cell.change is None or cell.limit is None or cell.outcome in {Outcome.IMPROVED, Outcome.NEW}:
-        return ""
-    return format_change(cell.limit, cell.change)
+def describe_comparison(cell: Decided) -> list[str]:
+    """List the limit with which a cell's change was compared, and the common shift that was removed from it, if any.
 
-
-def format_removed(cell: Decided) -> str:
-    """State the common shift that was removed from a cell's change: `common shift of +4.2 % removed`; "" for none."""
+    `limit +12.1 %`, `common shift of +4.2 % removed`.
+    """
+    texts = []
+    if cell.change is not None and cell.limit is not None and cell.outcome not in {Outcome.IMPROVED, Outcome.NEW}:
+        texts.append(f"limit {format_change(cell.limit, cell.change)}")
     removed = format_change(cell.shift_removed)
-    return "" if removed == format_change(0.0) else f"common shift of {removed} removed"
+    if removed != format_change(0.0):
+        texts.append(f"common shift of {removed} removed")
+    return texts
 
 
 def format_decision(cell: Decided) -> str:
@@ -132,10 +133,9 @@ def format_decision(cell: Decided) -> str:
 
     `+30.0 % (limit +12.1 %)`; in pairs `+30.0 % [+25.1, +35.2] (24 pairs)`.
     """
-    limit, pairs = format_limit(cell), cell.pairs and cell.change is not None
-    parts = [
-        part for part in (limit and f"limit {limit}", format_removed(cell), pairs and f"{cell.pairs} pairs") if part
-    ]
+    parts = describe_comparison(cell)
+    if cell.pairs and cell.change is not None:
+        parts.append(f"{cell.pairs} pairs")
     words = [format_decided(cell)]
     words += [] if cell.interval is None else [format_interval(cell.interval)]
     words += [f"({', '.join(parts)})"] if parts else []
@@ -307,10 +307,10 @@ def format_ratio(ratio: float | None) -> str:
 def describe_hardware(platform: Platform) -> list[str]:
     """List what the report states about a platform's hardware: `300 GFLOPS`, `192 cores` ..."""
     facts = (
-        (platform.peak_gflops, "GFLOPS"),
-        (platform.cores, "cores"),
-        (platform.memory_gib, "GiB"),
-        (platform.watts, "W under load"),
-        (platform.price_usd, "USD"),
+        (platform.peak_gflops, "{:.0f} GFLOPS"),
+        (platform.cores, "{:g} cores"),
+        (platform.memory_gib, "{:g} GiB"),
+        (platform.watts, "{:g} W under load"),
+        (platform.price_usd, "{:g} USD"),
     )
-    return [f"{value:g} {unit}" if unit != "GFLOPS" else f"{value:.0f} {unit}" for value, unit in facts if value]
+    return [text.format(value) for value, text in facts if value]

@@ -20,12 +20,11 @@ from pytest_ddperf.report.phrases import (
     count_cells,
     count_over_budget,
     describe_coarse,
+    describe_comparison,
     describe_shifts,
     describe_unknown_noise,
     format_decision,
-    format_limit,
     format_not_measured,
-    format_removed,
     format_resolution,
     list_verdicts,
     style_of,
@@ -69,11 +68,11 @@ def format_verdict(record: CellRecord) -> str:
         parts.append(str(record.outcome))
     if record.pairs:
         return " ".join(parts)
-    limit = format_limit(record)
-    resolution = "" if record.resolution is None else format_resolution(record.resolution)
-    beside = (limit and f"limit {limit}", format_removed(record), resolution and f"resolution {resolution}")
-    if any(beside):
-        parts.append(f"({', '.join(filter(None, beside))})")
+    beside = describe_comparison(record)
+    if record.resolution is not None:
+        beside.append(f"resolution {format_resolution(record.resolution)}")
+    if beside:
+        parts.append(f"({', '.join(beside)})")
     return " ".join(parts)
 
 
@@ -109,8 +108,7 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
         figures = (
             f"{format_ms(now)} ms per image in the latest nights, {format_ms(baseline_ms)} ms per image before the rise"
         )
-    limit = format_limit(record)
-    beside = "".join(f", {text}" for text in (limit and f"limit {limit}", format_removed(record)) if text)
+    beside = "".join(f", {text}" for text in describe_comparison(record))
     notes = "".join(f" Note: {note}" for note in record.notes)
     load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
     repeat = f"To measure it again: {again}\n" if again else ""
