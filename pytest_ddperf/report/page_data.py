@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.report import phrases
 from pytest_ddperf.report.csv_json import replace_non_finite
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.budgets import TimeLimit
-    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.results import Result, Results, Trend, TrendNight
 
@@ -101,9 +101,7 @@ def _platform(results: Results, name: str) -> dict[str, Any]:
 
 
 def _model(results: Results, name: str) -> dict[str, Any]:
-    network: Network | None = results.catalog.networks.get(name)
-    if network is None:
-        return {"id": name, "title": name}
+    network = results.catalog.networks.get(name) or Network(name, name)
     return {
         "id": name,
         "title": network.title,
