@@ -46,7 +46,7 @@ const trends = new Map(data.trends);
 const judged = cells.some((cell) => cell.outcome !== null);
 const measured = data.platforms.filter((platform) => platform.measured);
 
-const severity = (cell) => (cell.outcome === null ? data.severity.length : data.severity.indexOf(cell.outcome));
+const severity = (cell) => (cell?.outcome ? data.severity.indexOf(cell.outcome) : data.severity.length);
 // the platform with the most urgent cell, else the first one measured, else the first one
 const worst = cells.filter(fails).sort((one, other) => severity(one) - severity(other))[0];
 

@@ -182,9 +182,7 @@ function showCell(cell) {
 }
 
 // ---- begin
-const histories = [...trends.keys()].sort(
-  (one, other) => severity(byId.get(one) ?? { outcome: null }) - severity(byId.get(other) ?? { outcome: null }),
-);
+const histories = [...trends.keys()].sort((one, other) => severity(byId.get(one)) - severity(byId.get(other)));
 state.cell = histories[0] ?? null;
 find("cell").append(
   ...histories.map((id) =>
