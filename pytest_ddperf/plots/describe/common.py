@@ -161,10 +161,9 @@ def source_notes(results: Results, platform: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def missing_note(catalog: Catalog, cells: Iterable[Result]) -> str:
+def missing_note(catalog: Catalog, cells: Sequence[Result]) -> str:
     """Return a note that names the networks without a value at any batch size; "" if there are none."""
-    drawn: dict[str, bool] = {}
-    for cell in cells:
-        drawn[cell.key.model] = drawn.get(cell.key.model, False) or cell.value_ms is not None
-    missing = [catalog.network_title(model) for model, shown in drawn.items() if not shown]
-    return f"Not measurable here at any batch size: {', '.join(missing)}." if missing else ""
+    shown = {cell.key.model for cell in cells if cell.value_ms is not None}
+    missing = dict.fromkeys(cell.key.model for cell in cells if cell.key.model not in shown)
+    titles = ", ".join(map(catalog.network_title, missing))
+    return f"Not measurable here at any batch size: {titles}." if titles else ""
