@@ -21,12 +21,27 @@ if TYPE_CHECKING:
 NEAREST = 5
 """Number of nearest misses that are shown without `--all`."""
 
-_NAMES = {
+_UNKNOWN = {
     Rule.WATTS: "watts unknown (neither the report nor ddperf.toml states them)",
     Rule.PRICE: "price unknown (neither the report nor ddperf.toml states it)",
     Rule.ACCURACY: "accuracy unknown (the report does not give it)",
     Rule.MEMORY: "memory unknown (the report does not give the parameters)",
 }
+_REASONS = {
+    Rule.WATTS: "over {0.max_watts:g} W",
+    Rule.PRICE: "over {0.max_price_usd:g} USD",
+    Rule.ACCURACY: "top-1 accuracy below {0.min_accuracy_percent:g} %",
+    Rule.MEMORY: "weights and input alone over {0.max_memory_gib:g} GiB",
+    Rule.UNAVAILABLE: "marked x: not measurable there",
+    Rule.FAILED: "measurement failed",
+    Rule.NOT_MEASURED: "not measured, and nothing published",
+    Rule.SCENARIO: "measured under another scenario than plain latency",
+    Rule.BATCH_SIZE: "batch over {0.max_batch_size}",
+    Rule.LATENCY: "batch takes over {0.max_latency_ms:g} ms",
+    Rule.SPEED: "below {0.min_fps:g} images/s",
+    Rule.BUDGET: "over a budget of ddperf.toml",
+}
+"""Why cells are ruled out; `{0}` are the requirements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,22 +219,8 @@ def describe_group(group: Group, asked: Requirements) -> str:
     if group.unknown:
         otherwise = sum(1 for one in group.cells if all(miss.unknown for miss in one.misses))
         rest = f"; {otherwise} would meet all other requirements (--allow-unknown)" if otherwise else ""
-        return f"{_NAMES[group.rule]}: {_of(group, platforms)}{rest}"
-    names = {
-        Rule.WATTS: f"over {asked.max_watts or 0:g} W",
-        Rule.PRICE: f"over {asked.max_price_usd or 0:g} USD",
-        Rule.ACCURACY: f"top-1 accuracy below {asked.min_accuracy_percent or 0:g} %",
-        Rule.MEMORY: f"weights and input alone over {asked.max_memory_gib or 0:g} GiB",
-        Rule.UNAVAILABLE: "marked x: not measurable there",
-        Rule.FAILED: "measurement failed",
-        Rule.NOT_MEASURED: "not measured, and nothing published",
-        Rule.SCENARIO: "measured under another scenario than plain latency",
-        Rule.BATCH_SIZE: f"batch over {asked.max_batch_size or 0}",
-        Rule.LATENCY: f"batch takes over {asked.max_latency_ms or 0:g} ms",
-        Rule.SPEED: f"below {asked.min_fps or 0:g} images/s",
-        Rule.BUDGET: "over a budget of ddperf.toml",
-    }
-    return f"{names[group.rule]}: {_of(group, platforms)}"
+        return f"{_UNKNOWN[group.rule]}: {_of(group, platforms)}{rest}"
+    return f"{_REASONS[group.rule].format(asked)}: {_of(group, platforms)}"
 
 
 def _of(group: Group, platforms: str) -> str:
