@@ -69,7 +69,8 @@ def render_text(results: Results, figures: Figures) -> str:
     lines += _references(plain, figures)
     lines += _overview(plain, figures)
     lines += _platforms(plain, figures)
-    lines += _across_platforms(figures)
+    across = figures.folded(figures.names("model"), "see all plots..")
+    lines += ["## Networks comparison across platforms", "", *across]
     lines += _selecting(plain, figures)
     lines += _under_load(results, figures)
     if others := figures.others():
@@ -242,11 +243,6 @@ def _platforms(results: Results, figures: Figures) -> list[str]:
             shown = [figure for figure in figures.names(family) if figure.endswith(f"/{name}")]
             lines += figures.folded(shown, summary)
     return lines
-
-
-def _across_platforms(figures: Figures) -> list[str]:
-    shown = figures.names("model")
-    return ["## Networks comparison across platforms", "", *figures.folded(shown, "see all plots..")]
 
 
 def _selecting(results: Results, figures: Figures) -> list[str]:
