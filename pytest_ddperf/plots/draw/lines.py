@@ -210,7 +210,8 @@ def _legend(axes: Axes, chart: LineChart, further: float) -> None:
     Networks are listed from top to bottom in the order of their last points.
     """
     by_gid = {line.get_gid(): line for line in axes.lines}
-    shown = [one for one in chart.series if one.of_run or not _has_run(one, chart)]
+    of_run = {one.label for one in chart.series if one.of_run}
+    shown = [one for one in chart.series if one.of_run or one.label not in of_run]
     if chart.keyed_by == "model":
         shown.sort(key=lambda one: one.values[-1], reverse=True)
     handles: list[Line2D] = [by_gid[f"{'run' if one.of_run else 'baseline'}:{one.label}"] for one in shown]
@@ -225,10 +226,6 @@ def _legend(axes: Axes, chart: LineChart, further: float) -> None:
 def budget_key() -> Line2D:
     """Return the legend entry of budgets."""
     return Line2D([], [], color=style.INK, label="budget", **style.BUDGET)
-
-
-def _has_run(series: Series, chart: LineChart) -> bool:
-    return any(other.of_run and other.label == series.label for other in chart.series)
 
 
 _KEYS: tuple[tuple[str, str, dict[str, Any]], ...] = (
