@@ -32,8 +32,8 @@ def trend_charts(results: Results, trends: Iterable[Trend], platforms: Iterable[
     for trend in trends:
         if trend.key.platform in wanted and trend.nights:
             grouped.setdefault((trend.key.platform, trend.key.model), []).append(trend)
-    order = sorted(grouped, key=lambda one: (list(catalog.platforms).index(one[0]) if one[0] in catalog.platforms
-                                             else len(catalog.platforms), catalog.model_order(one[1])))  # fmt: skip
+    places = {name: place for place, name in enumerate(catalog.platforms)}
+    order = sorted(grouped, key=lambda one: (places.get(one[0], len(places)), catalog.model_order(one[1])))
     return {
         names.figure("history", platform, model): NightChart(
             Text(
