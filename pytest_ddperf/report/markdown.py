@@ -264,7 +264,7 @@ def _selecting(results: Results, figures: Figures) -> list[str]:
         own = [cell for cell in results.of(platform) if cell.key.model == "shufflenet" and cell.value_ms is not None]
         if own:
             best = min(own, key=lambda cell: cell.value_ms or 0.0)
-            rows.append([_title(results, platform), format_ms(best.value_ms or 0.0), str(best.key.batch_size)])
+            rows.append([_title(results, platform), format_ms(best.value_ms), str(best.key.batch_size)])
     return [*lines, *render_table(["platform", "lowest ms per image", "at batch size"], rows), ""]
 
 
