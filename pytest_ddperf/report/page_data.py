@@ -91,12 +91,11 @@ def _cell(
 
 def _platform(results: Results, name: str) -> dict[str, Any]:
     platform = results.catalog.platforms.get(name)
-    run = results.runs.get(name)
     return {
         "id": name,
         "title": results.catalog.platform_title(name),
         "facts": [] if platform is None else [platform.backend, *phrases.describe_hardware(platform)],
-        "measured": run is not None,
+        "measured": name in results.runs,
     }
 
 
