@@ -90,17 +90,17 @@ class Budget:
         limits: list[TimeLimit] = []
         for name, value in self.of_cell(key).limits():
             if name == "max_ms":
-                limits.append(TimeLimit(f"budget {value:g} ms", value))
+                limits.append(TimeLimit(f"{value:g} ms", value))
             elif name == "min_fps":
-                limits.append(TimeLimit(f"budget {value:g} fps", 1000 / value))
+                limits.append(TimeLimit(f"{value:g} fps", 1000 / value))
             elif name == "max_latency_ms" and key.scenario[:1] != "c":
-                limits.append(TimeLimit(f"budget {value:g} ms/request", value / key.batch_size))
+                limits.append(TimeLimit(f"{value:g} ms/request", value / key.batch_size))
         return min(limits, key=lambda limit: limit.ms, default=None)
 
-    def find_percentile_limit(self, percent: int) -> TimeLimit | None:
-        """Return the limit of a percentile of the latency, per request; None without one."""
-        value = next((getattr(self, key) for key, one in PERCENTILE_KEYS.items() if one == percent), None)
-        return None if value is None else TimeLimit(f"p{percent} budget {value:g} ms", value)
+    def find_percentile_limit(self, name: str) -> TimeLimit | None:
+        """Return the limit of one of `PERCENTILE_KEYS`, per request; None without one."""
+        value = getattr(self, name)
+        return None if value is None else TimeLimit(f"{value:g} ms", value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class TimeLimit:
     """A limit as it is drawn on an axis of times.
 
     Args:
-        label: the limit as the budget states it, such as `budget 25 fps`.
+        label: the limit as the budget states it, such as `25 fps`.
         ms: its position on the axis, milliseconds: per image, or per request for a percentile.
     """
 

@@ -217,6 +217,11 @@ class Results:
             return None
         return cell.earlier or self.runs.get(cell.key.platform)
 
+    def server_of(self, platform: str) -> ServerFacts | None:
+        """The server that a platform's newest run measured; None if it is not known."""
+        run = self.runs.get(platform)
+        return None if run is None else run.servers.get(platform)
+
     def budget_of(self, cell: Result) -> Budget:
         """The budget that a run applied to a cell, else the one in ddperf.toml."""
         if cell.budgets:

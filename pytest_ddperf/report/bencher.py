@@ -18,7 +18,6 @@ from pytest_ddperf.report.benchmark_json import build_benchmark, build_document,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.results import Result, Results
 
 _UNSOUND = (FAILING - {Outcome.REGRESSED, Outcome.OVER_BUDGET}) | {Outcome.REMEASURE, Outcome.UNAVAILABLE}
@@ -60,7 +59,7 @@ def render_pytest(results: Results) -> str:
     platforms = {
         platform: (results.catalog.platform(platform).title, results.catalog.platform(platform).backend, facts)
         for platform in results.platforms
-        if (facts := _server(platform, results)) is not None
+        if (facts := results.server_of(platform)) is not None
     }
     newest = max(results.runs.values(), key=lambda run: run.started, default=None)
     commit = {} if newest is None or not newest.commit else {"id": newest.commit}
@@ -98,11 +97,6 @@ def _info(cell: Result, results: Results) -> dict[str, Any]:
         | {"clock": cell.clock}
         | ({} if server is None else {"server": msgspec.to_builtins(server)})
     )
-
-
-def _server(platform: str, results: Results) -> ServerFacts | None:
-    run = results.runs.get(platform)
-    return None if run is None else run.servers.get(platform)
 
 
 def _json(values: object) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.catalog import Catalog
-    from pytest_ddperf.core.records import Against, CellKey, CellRecord, Measurement, ServerFacts
+    from pytest_ddperf.core.records import CellKey, CellRecord, ServerFacts
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run
 
@@ -104,7 +104,12 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
         info["telemetry"] = msgspec.to_builtins(measurement.telemetry)
         info["rounds"] = list_rounds(measurement)
         if measurement.against is not None:
-            info["against"] |= _describe_reference(measurement, measurement.against)
+            info["against"] |= {
+                "server": msgspec.to_builtins(measurement.against.server),
+                "service": measurement.against.service,
+                "conditions": msgspec.to_builtins(measurement.against.conditions),
+                "ms_per_image": measurement.against_per_image_ms(),
+            }
         info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}
         info["transform_ms_per_image"] = [
             [None if each.transform_ms is None else each.transform_ms / record.key.batch_size for each in one.passes]
@@ -122,16 +127,6 @@ def _describe_pairs(cell: Result) -> dict[str, Any]:
         "interval": None if cell.interval is None else list(cell.interval),
         "pairs": cell.pairs,
         "seed": cell.seed,
-    }
-
-
-def _describe_reference(measurement: Measurement, against: Against) -> dict[str, Any]:
-    """Build what `extra_info` contains of the reference of a measurement in pairs; builtins only."""
-    return {
-        "server": msgspec.to_builtins(against.server),
-        "service": against.service,
-        "conditions": msgspec.to_builtins(against.conditions),
-        "ms_per_image": measurement.against_per_image_ms(),
     }
 
 

@@ -155,7 +155,7 @@ def render_csv(results: Results) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in results.cells:
-        values = row(cell, results.run_of(cell))
+        values = replace_non_finite(row(cell, results.run_of(cell)))
         writer.writerow([_csv_value(values[name]) for name in COLUMNS])
     return file.getvalue()
 
@@ -272,14 +272,12 @@ def _load(load: LoadSummary | None) -> dict[str, Any]:
     return {name: None if load is None else getattr(load, name) for name in names} | found
 
 
-def _csv_value(value: object) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
+def _csv_value(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    text = phrases.join_lines(str(value))
+    if not isinstance(value, str):
+        return value  # the module writes None as an empty field, and every digit of a number
+    text = phrases.join_lines(value)
     return f"'{text}" if text.startswith(_RUNS_IN_SPREADSHEETS) else text
 
 
@@ -305,8 +303,5 @@ def _network(network: Network) -> dict[str, Any]:
 
 
 def _trend(trend: Trend) -> dict[str, Any]:
-    nights = []
-    for night in trend.nights:
-        fields = asdict(night)
-        nights.append({**fields, "started": night.started.isoformat(), "outcome": str(night.outcome)})
+    nights = [{**asdict(night), "started": night.started.isoformat()} for night in trend.nights]
     return {**asdict(trend.key), "nights": nights}

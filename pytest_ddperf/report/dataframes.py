@@ -6,6 +6,7 @@ Each has one row per cell and run, and the columns of the CSV report with the dt
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.history.run_file import Run
-
-    Rows = Iterable[Mapping[str, Any]]
 
 
 def load_history(
@@ -126,14 +125,14 @@ def _check_history(folder: Path) -> None:
 
 def _moment(since: object) -> datetime | None:
     """Parse `since`; refuse what is not a datetime with a UTC offset."""
+    if since is None:
+        return None
     found = since
     if isinstance(since, str):
-        try:
+        with contextlib.suppress(ValueError):
             found = datetime.fromisoformat(since)
-        except ValueError:
-            found = None
-    if since is None or (isinstance(found, datetime) and found.tzinfo is not None):
-        return found  # type: ignore[return-value] # None, or a datetime
+    if isinstance(found, datetime) and found.tzinfo is not None:
+        return found
     wrong = "has no UTC offset" if isinstance(found, datetime) else "is not a date and time"
     raise ConfigurationError(
         f"since={str(since)!r} {wrong}; expected a datetime with an offset, or its text in ISO 8601, such as "
@@ -154,7 +153,7 @@ def _rows(run: Run, platforms: Collection[str] | None) -> Iterator[Mapping[str, 
         yield row(join_cell(key, None, record), facts)
 
 
-def _frame(rows: Rows, catalog: Catalog) -> pd.DataFrame:
+def _frame(rows: Iterable[Mapping[str, Any]], catalog: Catalog) -> pd.DataFrame:
     """Build a DataFrame column by column, which takes less memory than a dict for each row."""
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for each in rows:

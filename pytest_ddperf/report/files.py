@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.text_files import replace_file
@@ -16,7 +16,7 @@ from pytest_ddperf.report.formats import BY_KIND, MARKDOWN, figures_dir
 from pytest_ddperf.report.gather import load_trends
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_ddperf.core.results import Results, Trend
@@ -145,27 +145,24 @@ def make(
     """
     made = Made()
 
-    def attempt(what: str, part: Callable[[], None]) -> None:
+    @contextlib.contextmanager
+    def attempt(what: str) -> Iterator[None]:
         try:
-            part()
+            yield
         except DdperfError as error:
             made.problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - an error in a report must not lose the verdicts
             made.problems.append(f"{what} could not be created: {type(error).__name__}: {error}.")
 
-    def draw_figures(into: Path) -> None:
-        made.figures = api.draw(results, trends, into, platforms, progress)
-        made.index = into / names.INDEX
-
-    def write_report(file: ReportFile) -> None:
-        path, *figures = write(file, shown, trends, progress)
-        made.reports.append((path, len(figures)))
-
     if folder is not None:
-        attempt(f"The figures in {folder}", partial(draw_figures, folder))
+        with attempt(f"The figures in {folder}"):
+            made.figures = api.draw(results, trends, folder, platforms, progress)
+            made.index = folder / names.INDEX
     shown = results.only(platforms)
     for file in files:
-        attempt(f"The report {file.path}", partial(write_report, file))
+        with attempt(f"The report {file.path}"):
+            path, *figures = write(file, shown, trends, progress)
+            made.reports.append((path, len(figures)))
     return made
 
 

@@ -172,7 +172,7 @@ def load_indexed(
     parts = _newest(index, wanted) if named is None else _named(named, wanted)
     faults, skipped = index.faults(), index.skipped
     warnings = index.trouble + ([] if platforms is not None else list_unknown_platforms(index, catalog, storage))
-    found = _read({path for part in parts for path in part.files}, faults)
+    found = dict(read_each(sorted({path for part in parts for path in part.files}), faults))
     records: list[CellRecord] = []
     facts: dict[str, RunFacts] = {}
     earlier: dict[CellKey, RunFacts] = {}
@@ -187,7 +187,7 @@ def load_indexed(
             facts[part.platform] = about[part.newest]
         of_earlier = {record.key: about[path] for path in own if path != part.newest for record in own[path]}
         earlier |= of_earlier
-        warnings += _said_of_earlier(part.platform, of_earlier, len([one for each in own.values() for one in each]))
+        warnings += _said_of_earlier(part.platform, of_earlier, sum(map(len, own.values())))
     warnings += faults.values()
     if skipped[0]:
         warnings.append(f"{skipped[0]} of the {skipped[1]} files in {storage} could not be read.")
@@ -235,7 +235,7 @@ def load_last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tup
     with HistoryIndex(storage) as index:
         last = {platform: run for platform, run in index.last().items() if platforms is None or platform in platforms}
         faults, warnings = index.faults(), index.trouble
-    found = _read({run.path for run in last.values()}, faults)
+    found = dict(read_each(sorted({run.path for run in last.values()}), faults))
     shown = []
     for path in sorted(found, key=lambda path: (found[path].header.started, found[path].header.run)):
         run = found[path]
@@ -324,9 +324,10 @@ class _Part:
 
 def _newest(index: HistoryIndex, wanted: Sequence[str]) -> list[_Part]:
     """Find the newest run of each measured platform, and the newest run that contains each of its cells."""
-    newest = {platform: index.newest(platform) for platform in wanted}
     return [
-        _Part(platform, found.path, index.latest(platform)) for platform, found in newest.items() if found is not None
+        _Part(platform, newest.path, index.latest(platform))
+        for platform in wanted
+        if (newest := index.newest(platform)) is not None
     ]
 
 
@@ -343,11 +344,6 @@ def list_unknown_platforms(index: HistoryIndex, catalog: Catalog, storage: Path)
         for platform in index.platforms()
         if platform not in catalog.platforms
     ]
-
-
-def _read(paths: Iterable[Path], faults: dict[Path, str]) -> dict[Path, Run]:
-    """Read each run once; return them by file, and add errors to `faults`."""
-    return dict(read_each(sorted(paths), faults))
 
 
 def read_each(paths: Iterable[Path], faults: dict[Path, str]) -> Iterator[tuple[Path, Run]]:

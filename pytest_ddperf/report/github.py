@@ -102,8 +102,7 @@ def summarise_verdict(results: Results, ending: Ending) -> str:
 
 def _red_first(results: Results, ending: Ending) -> list[Result]:
     """Return the judged cells: those that fail, worst first, then those of a platform that shifted, then the others."""
-    order = sorted(results.judged, key=lambda cell: cell.platform_shifted)  # sorting keeps the order within each
-    return sorted(order, key=lambda cell: not ending.fails(cell))
+    return sorted(results.judged, key=lambda cell: (not ending.fails(cell), cell.platform_shifted))
 
 
 # --- the job summary
@@ -244,7 +243,7 @@ def render_tail(results: Results, room: int) -> str:
         f"{escape_inline(clip(facts.url, _TITLE))}, version {escape_inline(clip(facts.version, _TITLE))}, "
         f"commit {escape_inline(clip(facts.commit, _TITLE))}, {escape_inline(clip(facts.build_type, _TITLE))} build\n"
         for platform in dict.fromkeys(cell.key.platform for cell in results.judged)
-        if (run := results.runs.get(platform)) is not None and (facts := run.servers.get(platform)) is not None
+        if (facts := results.server_of(platform)) is not None
     ]
     notes = [f"- {escape_list_item(clip(note, _MESSAGE))}\n" for note in phrases.collect_notes(results)]
     warnings = [f"- {escape_list_item(clip(warning, _MESSAGE))}\n" for warning in results.warnings]

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__
 from pytest_ddperf.core.budgets import Standing
-from pytest_ddperf.core.records import COMMIT_DIGITS, FAILING, Outcome
+from pytest_ddperf.core.records import COMMIT_DIGITS, Outcome
 from pytest_ddperf.report import budget_text, load_text, page_data, phrases
+from pytest_ddperf.report.phrases import css_class
 from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
@@ -90,15 +91,6 @@ def embed_json(value: object) -> str:
     """Render JSON for a script element, escaped so that it can neither end the element nor start a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # in ASCII, so U+2028 and U+2029 are escaped
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def css_class(outcome: Outcome) -> str:
-    """Return the CSS class with the colour of a verdict."""
-    if outcome in FAILING:
-        return "red"
-    if outcome in {Outcome.UNSTABLE, Outcome.NEW, Outcome.REMEASURE}:
-        return "amber"
-    return "green" if outcome in phrases.GREEN else "grey"
 
 
 def read_asset(name: str) -> str:
@@ -179,15 +171,9 @@ def _attention(results: Results, trends: Sequence[Trend]) -> str:
         return ""
     if not cells:
         return '<section><h2>Needs attention</h2><p class="green">No cell failed or is unstable.</p></section>'
-    head = "".join(f"<th scope='col'>{name}</th>" for name in _ATTENTION)
-    rows = "".join(_attention_row(cell, has_history=cell.key in with_history) for cell in cells)
-    return (
-        '<section aria-labelledby="look"><h2 id="look">Needs attention</h2><div class="scroll" tabindex="0" '
-        f'role="region" aria-labelledby="look"><table class="stacked"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-        '<p class="hint">Passes: each dot is one timed pass; the line is the baseline, the band the '
-        "tolerance.</p></section>"
-    )
+    rows = [_attention_row(cell, has_history=cell.key in with_history) for cell in cells]
+    hint = "Passes: each dot is one timed pass; the line is the baseline, the band the tolerance."
+    return _table_section("look", "Needs attention", _ATTENTION, rows, hint=hint, style="stacked")
 
 
 def _load(results: Results) -> str:
@@ -195,20 +181,14 @@ def _load(results: Results) -> str:
     cells = load_text.select_loaded(results.cells)
     if not cells:
         return ""
-    head = "".join(f"<th scope='col'>{name}</th>" for name in load_text.COLUMNS)
-    rows = "".join(_load_row(cell) for cell in cells)
-    return (
-        f'<section aria-labelledby="load"><h2 id="load">Measured {load_text.TITLE}</h2><div class="scroll" '
-        'tabindex="0" role="region" aria-labelledby="load">'
-        f'<table class="stacked load"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="hint">{_text(load_text.RULE)} In brackets: 95 % confidence interval. A percentile that needs '
-        "more requests is empty.</p></section>"
+    return _table_section(
+        "load", f"Measured {load_text.TITLE}", load_text.COLUMNS, map(_load_row, cells), hint=load_text.TABLE_RULE
     )
 
 
 def _load_row(cell: Result) -> str:
     name, outcome, *figures = load_text.load_row(cell)
-    return _figures_row(name, css_class(cell.outcome or Outcome.ERROR), outcome, load_text.COLUMNS[2:], figures)
+    return _figures_row(name, css_class(cell.outcome), outcome, load_text.COLUMNS[2:], figures)
 
 
 def _figures_row(name: str, badge: str, word: str, labels: Sequence[str], figures: Sequence[str]) -> str:
@@ -234,12 +214,19 @@ def _budgets(results: Results) -> str:
         rows.append(_figures_row(key, colours[check.standing], word, labels, figures))
     if not rows:
         return ""
-    head = "".join(f"<th scope='col'>{each}</th>" for each in (name, decided, *labels))
+    heading = phrases.count_over_budget(results.cells)
+    return _table_section("budgets", heading, (name, decided, *labels), rows, hint=budget_text.RULE)
+
+
+def _table_section(
+    name: str, heading: str, columns: Iterable[str], rows: Iterable[str], *, hint: str, style: str = "stacked load"
+) -> str:
+    """Render a section with a table that can be scrolled and a hint below it; `rows` is HTML, the others are text."""
+    head = "".join(f"<th scope='col'>{column}</th>" for column in columns)
     return (
-        f'<section aria-labelledby="budgets"><h2 id="budgets">{_text(phrases.count_over_budget(results.cells))}</h2>'
-        '<div class="scroll" tabindex="0" role="region" aria-labelledby="budgets">'
-        f'<table class="stacked load"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-        f'<p class="hint">{_text(budget_text.RULE)}</p></section>'
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{_text(heading)}</h2><div class="scroll" tabindex="0" '
+        f'role="region" aria-labelledby="{name}"><table class="{style}"><thead><tr>{head}</tr></thead>'
+        f'<tbody>{"".join(rows)}</tbody></table></div><p class="hint">{_text(hint)}</p></section>'
     )
 
 
@@ -249,13 +236,11 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
     A cell under load without a history has no link, as it is not in that figure.
     """
     name = escape(str(cell.key))
-    if has_history:
-        link = f"<a class='cell' href='#explore' data-cell='{name}' title='show its history'>{_text(str(cell.key))}</a>"
-    elif not cell.key.scenario:
-        link = f"<a class='cell' href='#explore' data-cell='{name}' title='show it below'>{_text(str(cell.key))}</a>"
+    if has_history or not cell.key.scenario:
+        title = "show its history" if has_history else "show it below"
+        link = f"<a class='cell' href='#explore' data-cell='{name}' title='{title}'>{_text(str(cell.key))}</a>"
     else:
         link = f"<span class='cell'>{_text(str(cell.key))}</span>"
-    outcome = cell.outcome or Outcome.ERROR
     sees = "" if cell.resolution is None else phrases.format_ratio(cell.resolution)
     if cell.resolution and cell.change and cell.change > cell.resolution:
         sees += f" <span class='quiet'>(the change is {cell.change / cell.resolution:.1f} times this)</span>"
@@ -268,7 +253,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
         sees,
     )
     return (
-        f"<tr class='details'><th scope='row'><span class='badge {css_class(outcome)}'>{outcome}</span> "
+        f"<tr class='details'><th scope='row'><span class='badge {css_class(cell.outcome)}'>{cell.outcome}</span> "
         f"{link}</th>"
         + "".join(
             f"<td class='figure' data-label='{label}'>{figure}</td>"

@@ -25,6 +25,7 @@ RULE = (
     "More than one client measures queueing, not the network: latencies are per request, including waiting, by the "
     "client's clock."
 )
+TABLE_RULE = f"{RULE} In brackets: 95 % confidence interval. A percentile that needs more requests is empty."
 COLUMNS = (
     "cell", "verdict", "change", "images/s", "answered/s", "requests", *(f"p{percent}, ms" for percent in PERCENTS),
 )  # fmt: skip
@@ -48,16 +49,15 @@ def format_rates(load: LoadSummary) -> str:
 
 def load_row(cell: Result) -> list[str]:
     """Return the values of `COLUMNS` for a cell under load; "" for values without enough measurements."""
-    load = cell.load
-    texts = {} if load is None else {one.percent: format_percentile(one) for one in load.percentiles}
-    rate = cell.images_per_second if load is not None else None
+    names = [str(cell.key), str(cell.outcome or ""), format_decided(cell)]
+    if cell.load is None:
+        return names + [""] * (len(COLUMNS) - len(names))
+    texts = {one.percent: format_percentile(one) for one in cell.load.percentiles}
     return [
-        str(cell.key),
-        str(cell.outcome or ""),
-        format_decided(cell),
-        format_ms(rate),
-        "" if load is None else format_rates(load),
-        "" if load is None else str(load.requests),
+        *names,
+        format_ms(cell.images_per_second),
+        format_rates(cell.load),
+        str(cell.load.requests),
         *(texts.get(percent, "") for percent in PERCENTS),
     ]
 

@@ -69,7 +69,8 @@ def render_text(results: Results, figures: Figures) -> str:
     lines += _references(plain, figures)
     lines += _overview(plain, figures)
     lines += _platforms(plain, figures)
-    lines += _across_platforms(figures)
+    across = figures.folded(figures.names("model"), "see all plots..")
+    lines += ["## Networks comparison across platforms", "", *across]
     lines += _selecting(plain, figures)
     lines += _under_load(results, figures)
     if others := figures.others():
@@ -244,11 +245,6 @@ def _platforms(results: Results, figures: Figures) -> list[str]:
     return lines
 
 
-def _across_platforms(figures: Figures) -> list[str]:
-    shown = figures.names("model")
-    return ["## Networks comparison across platforms", "", *figures.folded(shown, "see all plots..")]
-
-
 def _selecting(results: Results, figures: Figures) -> list[str]:
     lines = ["## Selecting an embedded platform and network", ""]
     lines += figures.folded(figures.names("pareto"), "see accuracy against time per image")
@@ -268,7 +264,7 @@ def _selecting(results: Results, figures: Figures) -> list[str]:
         own = [cell for cell in results.of(platform) if cell.key.model == "shufflenet" and cell.value_ms is not None]
         if own:
             best = min(own, key=lambda cell: cell.value_ms or 0.0)
-            rows.append([_title(results, platform), format_ms(best.value_ms or 0.0), str(best.key.batch_size)])
+            rows.append([_title(results, platform), format_ms(best.value_ms), str(best.key.batch_size)])
     return [*lines, *render_table(["platform", "lowest ms per image", "at batch size"], rows), ""]
 
 
@@ -276,7 +272,7 @@ def _speed_up(results: Results, platform: str) -> list[str]:
     """Render a platform's row in the comparison of MobileNet with MobileNet depthwise."""
     by_batch: dict[int, dict[str, float]] = defaultdict(dict)
     for cell in results.of(platform):
-        if cell.value_ms is not None and not cell.key.scenario:
+        if cell.value_ms is not None:
             by_batch[cell.key.batch_size][cell.key.model] = cell.value_ms
     ratios = [
         (values["mobilenet"] / values["mobilenet_depthwise"], batch_size)
@@ -299,7 +295,7 @@ def _under_load(results: Results, figures: Figures) -> list[str]:
     return [
         f"## Measured {load_text.TITLE}",
         "",
-        f"{load_text.RULE} In brackets: 95 % confidence interval. A percentile that needs more requests is empty.",
+        load_text.TABLE_RULE,
         "",
         *render_table(load_text.COLUMNS, rows),
         "",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.report import phrases
 from pytest_ddperf.report.csv_json import replace_non_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.budgets import TimeLimit
-    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.results import Result, Results, Trend, TrendNight
 
 MOST_NIGHTS = 12_000
@@ -42,15 +43,16 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
     sources: dict[str, int] = {}
     budgets: dict[TimeLimit, int] = {}
     cells = [_cell(cell, platforms, models, sources, _budget(results, cell, budgets)) for cell in results.cells]
-    shown, shortened = _nights(trends)
+    shortened = _shorten(trends)
     runs: dict[tuple[str, str, str], int] = {}
-    histories = [_trend(trend, runs) for trend in shown]
+    histories = [_trend(trend.key, trend.nights[-shortened:], runs) for trend in trends]  # all, if it is 0
     document = {
         "platforms": [_platform(results, name) for name in platforms],
         "models": [_model(results, name) for name in models],
         "sources": list(sources),
         "budgets": [[limit.label, _short(limit.ms)] for limit in budgets],
         "severity": [str(outcome) for outcome in SEVERITY],
+        "colours": {str(outcome): phrases.css_class(outcome) for outcome in SEVERITY},
         "fields": list(FIELDS),
         "cells": cells,
         "runs": [list(run) for run in runs],
@@ -89,19 +91,16 @@ def _cell(
 
 def _platform(results: Results, name: str) -> dict[str, Any]:
     platform = results.catalog.platforms.get(name)
-    run = results.runs.get(name)
     return {
         "id": name,
         "title": results.catalog.platform_title(name),
         "facts": [] if platform is None else [platform.backend, *phrases.describe_hardware(platform)],
-        "measured": run is not None,
+        "measured": name in results.runs,
     }
 
 
 def _model(results: Results, name: str) -> dict[str, Any]:
-    network: Network | None = results.catalog.networks.get(name)
-    if network is None:
-        return {"id": name, "title": name}
+    network = results.catalog.networks.get(name) or Network(name, name)
     return {
         "id": name,
         "title": network.title,
@@ -111,25 +110,22 @@ def _model(results: Results, name: str) -> dict[str, Any]:
     }
 
 
-def _nights(trends: Sequence[Trend]) -> tuple[list[tuple[Trend, Sequence[TrendNight]]], int]:
-    """Return the nights that fit into a page, and the maximum kept per cell (0 if all nights fit)."""
-    count = sum(len(trend.nights) for trend in trends)
-    if count <= MOST_NIGHTS:
-        return [(trend, trend.nights) for trend in trends], 0
-    each = max(FEWEST_NIGHTS, MOST_NIGHTS // len(trends))
-    return [(trend, trend.nights[-each:]) for trend in trends], each
+def _shorten(trends: Sequence[Trend]) -> int:
+    """Return the maximum number of nights kept of a cell, so that all fit into the page; 0 if all nights fit."""
+    if sum(len(trend.nights) for trend in trends) <= MOST_NIGHTS:
+        return 0
+    return max(FEWEST_NIGHTS, MOST_NIGHTS // len(trends))
 
 
-def _trend(shown: tuple[Trend, Sequence[TrendNight]], runs: dict[tuple[str, str, str], int]) -> list[Any]:
+def _trend(key: CellKey, nights: Iterable[TrendNight], runs: dict[tuple[str, str, str], int]) -> list[Any]:
     """Return a cell's id and its nights: run, ms, verdict, accepted, baseline, tolerance."""
-    trend, nights = shown
     rows = []
     for night in nights:
         run = (night.started.isoformat(timespec="minutes"), night.run, night.commit)
         verdict, accepted = SEVERITY.index(night.outcome), int(night.accepted)
         held = _short(night.baseline_ms)
         rows.append([runs.setdefault(run, len(runs)), _short(night.now_ms), verdict, accepted, held, night.tolerance])
-    return [str(trend.key), rows]
+    return [str(key), rows]
 
 
 def _short(number: float | None) -> float | None:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.budgets import Standing, find_tightest
-from pytest_ddperf.core.records import AGAINST, Outcome
+from pytest_ddperf.core.records import AGAINST, FAILING, Outcome
 from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
 from pytest_ddperf.gate.statistics import EPSILON
 from pytest_ddperf.text import format_change, format_interval
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.results import Decided, Result, Results
 
-GREEN = (Outcome.OK, Outcome.IMPROVED)
-
-_COMPARED_WITH_NO_LIMIT = frozenset({Outcome.IMPROVED, Outcome.NEW})
+_WITHOUT_LIMIT = frozenset({Outcome.IMPROVED, Outcome.NEW})
 
 _NO_SHIFT = format_change(0.0)
 
@@ -44,6 +42,15 @@ STYLES = {
 def style_of(cell: Result) -> str:
     """Return the style of a cell in the terminal."""
     return "red" if cell.fails else STYLES.get(cell.outcome, "") if cell.outcome is not None else ""
+
+
+def css_class(outcome: Outcome | None) -> str:
+    """Return the CSS class with the colour of a verdict; grey without one."""
+    if outcome in FAILING:
+        return "red"
+    if outcome in {Outcome.UNSTABLE, Outcome.NEW, Outcome.REMEASURE}:
+        return "amber"
+    return "green" if outcome in {Outcome.OK, Outcome.IMPROVED} else "grey"
 
 
 def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
@@ -111,17 +118,18 @@ def explain_verdict(cell: Result, length: int) -> str:
     return " ".join(part for part in (said, *(f"Note: {join_lines(note)}." for note in cell.notes)) if part)
 
 
-def format_limit(cell: Decided) -> str:
-    """Format the limit with which a cell's change was compared; "" if it was not compared with one."""
-    if cell.change is None or cell.limit is None or cell.outcome in _COMPARED_WITH_NO_LIMIT:
-        return ""
-    return format_change(cell.limit, cell.change)
+def describe_comparison(cell: Decided) -> list[str]:
+    """List the limit with which a cell's change was compared, and the common shift that was removed from it, if any.
 
-
-def format_removed(cell: Decided) -> str:
-    """State the common shift that was removed from a cell's change: `common shift of +4.2 % removed`; "" for none."""
+    `limit +12.1 %`, `common shift of +4.2 % removed`.
+    """
+    texts = []
+    if cell.change is not None and cell.limit is not None and cell.outcome not in _WITHOUT_LIMIT:
+        texts.append(f"limit {format_change(cell.limit, cell.change)}")
     removed = format_change(cell.shift_removed)
-    return "" if removed == _NO_SHIFT else f"common shift of {removed} removed"
+    if removed != _NO_SHIFT:
+        texts.append(f"common shift of {removed} removed")
+    return texts
 
 
 def format_decision(cell: Decided) -> str:
@@ -129,10 +137,9 @@ def format_decision(cell: Decided) -> str:
 
     `+30.0 % (limit +12.1 %)`; in pairs `+30.0 % [+25.1, +35.2] (24 pairs)`.
     """
-    limit, pairs = format_limit(cell), cell.pairs and cell.change is not None
-    parts = [
-        part for part in (limit and f"limit {limit}", format_removed(cell), pairs and f"{cell.pairs} pairs") if part
-    ]
+    parts = describe_comparison(cell)
+    if cell.pairs and cell.change is not None:
+        parts.append(f"{cell.pairs} pairs")
     words = [format_decided(cell)]
     words += [] if cell.interval is None else [format_interval(cell.interval)]
     words += [f"({', '.join(parts)})"] if parts else []
@@ -275,8 +282,7 @@ def list_references(results: Results) -> list[str]:
     lines = []
     for platform in results.platforms:
         sources = dict.fromkeys(cell.reference for cell in results.of(platform) if cell.reference)
-        run = results.runs.get(platform)
-        server = None if run is None else run.servers.get(platform)
+        server = results.server_of(platform)
         tested = "its server" if server is None else f"{server.url} ({server.version})"
         if sources:
             lines.append(join_lines(f"{platform}: {tested}, in pairs with the reference {', '.join(sources)}"))
@@ -305,10 +311,10 @@ def format_ratio(ratio: float | None) -> str:
 def describe_hardware(platform: Platform) -> list[str]:
     """List what the report states about a platform's hardware: `300 GFLOPS`, `192 cores` ..."""
     facts = (
-        (platform.peak_gflops, "GFLOPS"),
-        (platform.cores, "cores"),
-        (platform.memory_gib, "GiB"),
-        (platform.watts, "W under load"),
-        (platform.price_usd, "USD"),
+        (platform.peak_gflops, "{:.0f} GFLOPS"),
+        (platform.cores, "{:g} cores"),
+        (platform.memory_gib, "{:g} GiB"),
+        (platform.watts, "{:g} W under load"),
+        (platform.price_usd, "{:g} USD"),
     )
-    return [f"{value:g} {unit}" if unit != "GFLOPS" else f"{value:.0f} {unit}" for value, unit in facts if value]
+    return [text.format(value) for value, text in facts if value]

@@ -72,11 +72,6 @@ class Tile:
     first: datetime
 
     @property
-    def title(self) -> str:
-        """The platform's title."""
-        return self.results.catalog.platform(self.platform).title
-
-    @property
     def started(self) -> datetime:
         """When the newest run began."""
         return datetime.fromisoformat(self.last.started)
@@ -227,7 +222,8 @@ def _line(colour: str, finding: str, links: Iterable[str]) -> str:
 
 
 def _link(tile: Tile) -> str:
-    return f'<a href="{PLATFORMS}/{quote(tile.platform)}.html">{escape(tile.title)}</a>'
+    title = tile.results.catalog.platform_title(tile.platform)
+    return f'<a href="{PLATFORMS}/{quote(tile.platform)}.html">{escape(title)}</a>'
 
 
 def _tile(tile: Tile, newest: datetime) -> str:

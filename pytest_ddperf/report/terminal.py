@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import textwrap
 from collections import Counter
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.budgets import describe_over, find_tightest
@@ -21,12 +20,11 @@ from pytest_ddperf.report.phrases import (
     count_cells,
     count_over_budget,
     describe_coarse,
+    describe_comparison,
     describe_shifts,
     describe_unknown_noise,
     format_decision,
-    format_limit,
     format_not_measured,
-    format_removed,
     format_resolution,
     list_verdicts,
     style_of,
@@ -50,12 +48,6 @@ LEAST_SHIFTED = 3
 _PLAIN = frozenset({Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE})
 """Verdicts that the change and the word before it show."""
 
-LEGEND = {
-    Outcome.REGRESSED: "! regressed",
-    Outcome.OVER_BUDGET: "# over budget",
-    Outcome.IMPROVED: "* improved",
-    Outcome.UNSTABLE: "~ unstable",
-}
 CLOCK_NAMES = {
     Clock.PREDICT: "server's predict time",
     Clock.HEAD: "head.time",
@@ -79,11 +71,11 @@ def format_verdict(record: CellRecord) -> str:
         parts.append(str(record.outcome))
     if pairs:
         return " ".join(parts)
-    limit = format_limit(record)
-    resolution = "" if record.resolution is None else format_resolution(record.resolution)
-    beside = (limit and f"limit {limit}", format_removed(record), resolution and f"resolution {resolution}")
-    if any(beside):
-        parts.append(f"({', '.join(filter(None, beside))})")
+    beside = describe_comparison(record)
+    if record.resolution is not None:
+        beside.append(f"resolution {format_resolution(record.resolution)}")
+    if beside:
+        parts.append(f"({', '.join(beside)})")
     return " ".join(parts)
 
 
@@ -119,8 +111,7 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
         figures = (
             f"{format_ms(now)} ms per image in the latest nights, {format_ms(baseline_ms)} ms per image before the rise"
         )
-    limit = format_limit(record)
-    beside = "".join(f", {text}" for text in (limit and f"limit {limit}", format_removed(record)) if text)
+    beside = "".join(f", {text}" for text in describe_comparison(record))
     notes = "".join(f" Note: {note}" for note in record.notes)
     load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
     repeat = f"To measure it again: {again}\n" if again else ""
@@ -149,7 +140,7 @@ def _passes_line(record: CellRecord) -> str:
     passes_ms = [ms for one in record.measurement.per_image_ms() for ms in one]
     return (
         f"Passes, ms per image by the {CLOCK_NAMES[record.measurement.conditions.clock]}: {format_passes(record)}. "
-        f"Mean {format_ms(statistics.fmean(passes_ms))}, median {format_ms(statistics.median(passes_ms))}."
+        f"Mean {format_ms(fmean(passes_ms))}, median {format_ms(median(passes_ms))}."
     )
 
 
@@ -176,7 +167,8 @@ def format_platform_table(title: str, cells: Sequence[Result], *, width: int) ->
                 text, style = shown.get((model, batch_size), ("-", ""))
                 row.append((f"  {text:>{wide}}", style))
             lines.append(row)
-    legend = [LEGEND[outcome] for outcome in LEGEND if any(cell.outcome is outcome for cell in cells)]
+    outcomes = {cell.outcome for cell in cells}
+    legend = [f"{mark} {str(outcome).replace('_', ' ')}" for outcome, mark in MARKS.items() if outcome in outcomes]
     if legend:
         lines.append([("       " + ", ".join(legend), "")])
     return lines

@@ -217,11 +217,7 @@ class Selection:
         """
         met = {one.pair for one in self.candidates}
         nearest: dict[tuple[str, str], Considered] = {}
-        for one in self.ruled_out:
-            if one.pair not in met and one.shortfall < min(inf, _shortfall(nearest.get(one.pair))):
-                nearest[one.pair] = one
-        return tuple(sorted(nearest.values(), key=lambda one: one.shortfall))
-
-
-def _shortfall(one: Considered | None) -> float:
-    return inf if one is None else one.shortfall
+        for one in sorted(self.ruled_out, key=lambda one: one.shortfall):
+            if one.pair not in met and one.shortfall < inf:
+                nearest.setdefault(one.pair, one)
+        return tuple(nearest.values())

@@ -70,14 +70,10 @@ def select(
         if platform.id in wanted and asked and (of_tasks is None or network.task in of_tasks):
             run = results.run_of(cell)
             everything.append(_considered(cell, network, platform, "" if run is None else run.run, requirements))
-    places = {one.key: place for place, one in enumerate(everything)}
-
-    def rank(one: Considered) -> tuple[float, ...]:
-        return (*_rank(one, ranking), places[one.key])
-
+    candidates = [one for one in everything if not one.misses]
     return Selection(
         requirements,
-        tuple(sorted((one for one in everything if not one.misses), key=rank)),
+        tuple(sorted(candidates, key=lambda one: _rank(one, ranking))),
         tuple(one for one in everything if one.misses),
         tuple(name for name in wanted if not results.of(name)),
         results.warnings,

@@ -21,12 +21,27 @@ if TYPE_CHECKING:
 NEAREST = 5
 """Number of nearest misses that are shown without `--all`."""
 
-_NAMES = {
+_UNKNOWN = {
     Rule.WATTS: "watts unknown (neither the report nor ddperf.toml states them)",
     Rule.PRICE: "price unknown (neither the report nor ddperf.toml states it)",
     Rule.ACCURACY: "accuracy unknown (the report does not give it)",
     Rule.MEMORY: "memory unknown (the report does not give the parameters)",
 }
+_REASONS = {
+    Rule.WATTS: "over {0.max_watts:g} W",
+    Rule.PRICE: "over {0.max_price_usd:g} USD",
+    Rule.ACCURACY: "top-1 accuracy below {0.min_accuracy_percent:g} %",
+    Rule.MEMORY: "weights and input alone over {0.max_memory_gib:g} GiB",
+    Rule.UNAVAILABLE: "marked x: not measurable there",
+    Rule.FAILED: "measurement failed",
+    Rule.NOT_MEASURED: "not measured, and nothing published",
+    Rule.SCENARIO: "measured under another scenario than plain latency",
+    Rule.BATCH_SIZE: "batch over {0.max_batch_size}",
+    Rule.LATENCY: "batch takes over {0.max_latency_ms:g} ms",
+    Rule.SPEED: "below {0.min_fps:g} images/s",
+    Rule.BUDGET: "over a budget of ddperf.toml",
+}
+"""Why cells are ruled out; `{0}` are the requirements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +66,7 @@ _COLUMNS = (
     _Column("network", lambda one: one.key.model, left=True),
     _Column("b", lambda one: str(one.key.batch_size)),
     _Column("ms/img", lambda one: "-" if one.value_ms is None else format_ms(one.value_ms), drop=6),
-    _Column("img/s", lambda one: _fps_text(one) + ("~" if one.on_edge else " ")),
+    _Column("img/s", lambda one: ("-" if one.fps is None else f"{one.fps:.1f}") + ("~" if one.on_edge else " ")),
     _Column("W", lambda one: _stated(one.platform.watts), drop=7),
     _Column("per W", lambda one: "?" if one.fps_per_watt is None else format_ms(one.fps_per_watt), drop=4),
     _Column("top-1", lambda one: _stated(one.network.top1_accuracy_percent), drop=1),
@@ -204,22 +219,8 @@ def describe_group(group: Group, asked: Requirements) -> str:
     if group.unknown:
         otherwise = sum(1 for one in group.cells if all(miss.unknown for miss in one.misses))
         rest = f"; {otherwise} would meet all other requirements (--allow-unknown)" if otherwise else ""
-        return f"{_NAMES[group.rule]}: {_of(group, platforms)}{rest}"
-    names = {
-        Rule.WATTS: f"over {asked.max_watts or 0:g} W",
-        Rule.PRICE: f"over {asked.max_price_usd or 0:g} USD",
-        Rule.ACCURACY: f"top-1 accuracy below {asked.min_accuracy_percent or 0:g} %",
-        Rule.MEMORY: f"weights and input alone over {asked.max_memory_gib or 0:g} GiB",
-        Rule.UNAVAILABLE: "marked x: not measurable there",
-        Rule.FAILED: "measurement failed",
-        Rule.NOT_MEASURED: "not measured, and nothing published",
-        Rule.SCENARIO: "measured under another scenario than plain latency",
-        Rule.BATCH_SIZE: f"batch over {asked.max_batch_size or 0}",
-        Rule.LATENCY: f"batch takes over {asked.max_latency_ms or 0:g} ms",
-        Rule.SPEED: f"below {asked.min_fps or 0:g} images/s",
-        Rule.BUDGET: "over a budget of ddperf.toml",
-    }
-    return f"{names[group.rule]}: {_of(group, platforms)}"
+        return f"{_UNKNOWN[group.rule]}: {_of(group, platforms)}{rest}"
+    return f"{_REASONS[group.rule].format(asked)}: {_of(group, platforms)}"
 
 
 def _of(group: Group, platforms: str) -> str:
@@ -234,10 +235,6 @@ def _of(group: Group, platforms: str) -> str:
 
 def _missed(one: Considered) -> str:
     return f"{one.key}: {'; '.join(miss.text for miss in one.misses)}"
-
-
-def _fps_text(one: Considered) -> str:
-    return "-" if one.fps is None else f"{one.fps:.1f}"
 
 
 def _stated(figure: float | None) -> str:
@@ -280,9 +277,8 @@ def _row(one: Considered, rank: int | None) -> dict[str, Any]:
     return {"rank": rank, **{name: value(one) for name, value in _DATA}}
 
 
-def _rows(chosen: Selection, *, whole: bool) -> list[dict[str, Any]]:
-    ranked = [_row(one, place) for place, one in enumerate(chosen.candidates if whole else chosen.best, start=1)]
-    return [*ranked, *(_row(one, None) for one in chosen.ruled_out)] if whole else ranked
+def _ranked_rows(chosen: Selection, *, whole: bool) -> list[dict[str, Any]]:
+    return [_row(one, rank) for rank, one in enumerate(chosen.candidates if whole else chosen.best, start=1)]
 
 
 def render_csv(chosen: Selection, *, whole: bool) -> str:
@@ -296,21 +292,21 @@ def render_csv(chosen: Selection, *, whole: bool) -> str:
     columns = ["rank", *(name for name, _ in _DATA)]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    for values in _rows(chosen, whole=whole):
+    ruled_out = [_row(one, None) for one in chosen.ruled_out] if whole else []
+    for values in _ranked_rows(chosen, whole=whole) + ruled_out:
         writer.writerow({name: "; ".join(v) if isinstance(v, list) else v for name, v in values.items()})
     return text.getvalue()
 
 
 def render_json(chosen: Selection, *, whole: bool) -> str:
     """Render the requirements, the candidates, the cells ruled out and the nearest misses as JSON."""
-    ranked = chosen.candidates if whole else chosen.best
     document = {
         "requirements": asdict(chosen.requirements),
         "budgets": {
             platform.id: {network: dict(budget.limits()) for network, budget in platform.budgets.items()}
             for platform in chosen.with_budget
         },
-        "candidates": [_row(one, place) for place, one in enumerate(ranked, start=1)],
+        "candidates": _ranked_rows(chosen, whole=whole),
         "ruled_out_by": [
             {"rule": str(group.rule), "unknown": group.unknown, "cells": len(group.cells)} for group in chosen.groups()
         ],

@@ -33,11 +33,6 @@ def sizes_of(cells: Iterable[Result]) -> tuple[int, ...]:
     return tuple(sorted({cell.key.batch_size for cell in cells if cell.value_ms is not None}))
 
 
-def ticks_of(sizes: Sequence[int]) -> tuple[tuple[float, str], ...]:
-    """Return a tick for every batch size: its position and its label."""
-    return tuple((float(size), str(size)) for size in sizes)
-
-
 def lines_of(
     catalog: Catalog, cells: Sequence[Result], sizes: Sequence[int], y: Callable[[float], float] = float
 ) -> tuple[Series, ...]:
@@ -70,12 +65,16 @@ def lines_of(
     return (*before, *now)
 
 
-def fps_levels(values_ms: Iterable[float]) -> tuple[Level, ...]:
-    """Return the levels of `FPS`, in milliseconds per image, between the smallest and the largest value."""
-    values = list(values_ms)
-    if not values:
-        return ()
-    return tuple(Level(f"{fps} fps", 1000 / fps) for fps in FPS if min(values) <= 1000 / fps <= max(values))
+def fps_levels(values: Iterable[float], y: Callable[[float], float] = float) -> tuple[Level, ...]:
+    """Return the levels of `FPS` between the smallest and the largest value.
+
+    Args:
+        values: the drawn values.
+        y: converts milliseconds per image to the drawn value.
+    """
+    shown = list(values)
+    levels = [Level(f"{fps} fps", y(1000 / fps)) for fps in FPS]
+    return tuple(level for level in levels if shown and min(shown) <= level.value <= max(shown))
 
 
 def limits_of(results: Results, platform: str, models: Iterable[str], sizes: Sequence[int]) -> Limits:
@@ -106,7 +105,7 @@ def budget_lines(limits: Limits, y: Callable[[float], float] = float, *, curves:
             grouped.setdefault(known, []).append(name)
     lines = []
     for points, names in grouped.items():
-        labels = [limit.label for _, limit in points]
+        labels = [f"budget {limit.label}" for _, limit in points]
         label = labels[-1] if curves or len(set(labels)) == 1 else "budget"
         one = names[0] if len(names) == 1 < len(limits) else ""
         ys = tuple(y(limit.ms) for _, limit in points)
@@ -126,7 +125,7 @@ def budget_note(limits: Limits, title: Callable[[str], str]) -> str:
     """
     grouped: dict[str, list[str]] = {}
     for name, points in limits.items():
-        labels = dict.fromkeys("" if limit is None else limit.label.removeprefix("budget ") for _, limit in points)
+        labels = dict.fromkeys("" if limit is None else limit.label for _, limit in points)
         grouped.setdefault(", ".join(filter(None, labels)), []).append(title(name))
     if len(grouped) < 2 and not any("," in labels for labels in grouped):
         return ""
@@ -162,10 +161,9 @@ def source_notes(results: Results, platform: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def missing_note(catalog: Catalog, cells: Iterable[Result]) -> str:
+def missing_note(catalog: Catalog, cells: Sequence[Result]) -> str:
     """Return a note that names the networks without a value at any batch size; "" if there are none."""
-    drawn: dict[str, bool] = {}
-    for cell in cells:
-        drawn[cell.key.model] = drawn.get(cell.key.model, False) or cell.value_ms is not None
-    missing = [catalog.network_title(model) for model, shown in drawn.items() if not shown]
-    return f"Not measurable here at any batch size: {', '.join(missing)}." if missing else ""
+    shown = {cell.key.model for cell in cells if cell.value_ms is not None}
+    missing = dict.fromkeys(cell.key.model for cell in cells if cell.key.model not in shown)
+    titles = ", ".join(map(catalog.network_title, missing))
+    return f"Not measurable here at any batch size: {titles}." if titles else ""

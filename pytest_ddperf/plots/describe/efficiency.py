@@ -53,10 +53,9 @@ def platform_chart(results: Results, platform: str) -> BarChart | None:
     Returns:
         The chart; None if no efficiency is known.
     """
-    best = _best(results, platform)
     first = min(common.sizes_of(results.of(platform)), default=1)
     at_first = {cell.key.model: cell for cell in _plain(results, platform) if cell.key.batch_size == first}
-    chosen = sorted(best.values(), key=lambda cell: cell.value_ms or 0.0)
+    chosen = list(_best(results, platform).values())
     panels = [
         panel
         for label, efficiency in ((PER_WATT, per_watt), (PER_GFLOP, per_gflop))
@@ -162,12 +161,10 @@ def _plain(results: Results, platform: str) -> list[Result]:
 
 
 def _best(results: Results, platform: str) -> dict[str, Result]:
-    """Return the cell with the shortest time per image for each network."""
+    """Return the cell with the shortest time per image for each network, fastest first."""
     best: dict[str, Result] = {}
-    for cell in _plain(results, platform):
-        known = best.get(cell.key.model)
-        if known is None or (cell.value_ms or 0.0) < (known.value_ms or 0.0):
-            best[cell.key.model] = cell
+    for cell in sorted(_plain(results, platform), key=lambda cell: cell.value_ms or 0.0):
+        best.setdefault(cell.key.model, cell)
     return best
 
 

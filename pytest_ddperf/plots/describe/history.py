@@ -32,11 +32,15 @@ def trend_charts(results: Results, trends: Iterable[Trend], platforms: Iterable[
     for trend in trends:
         if trend.key.platform in wanted and trend.nights:
             grouped.setdefault((trend.key.platform, trend.key.model), []).append(trend)
-    order = sorted(grouped, key=lambda one: (list(catalog.platforms).index(one[0]) if one[0] in catalog.platforms
-                                             else len(catalog.platforms), catalog.model_order(one[1])))  # fmt: skip
+    places = {name: place for place, name in enumerate(catalog.platforms)}
+    order = sorted(grouped, key=lambda one: (places.get(one[0], len(places)), catalog.model_order(one[1])))
     return {
         names.figure("history", platform, model): NightChart(
-            _text(f"{catalog.platform_title(platform)}, {catalog.network_title(model)}, night by night"),
+            Text(
+                f"{catalog.platform_title(platform)}, {catalog.network_title(model)}, night by night",
+                "milliseconds per image, UTC",
+                ("Band: baseline and tolerance of each night. Ticks below: a new commit.",),
+            ),
             tuple(
                 panel(trend, results.time_limit_of(cells.get(trend.key) or Result(trend.key)))
                 for trend in sorted(grouped[platform, model], key=lambda one: (one.key.batch_size, one.key.scenario))
@@ -55,19 +59,21 @@ def panel(trend: Trend, limit: TimeLimit | None = None) -> NightPanel:
         nights.append(_point(night, before, night.commit[:COMMIT_DIGITS] if night.commit != commit else ""))
         before, commit = night, night.commit or commit
     size = f"batch size {trend.key.batch_size}"
-    budget = None if limit is None else BudgetLine(limit.label, (limit.ms,))
+    budget = None if limit is None else BudgetLine(f"budget {limit.label}", (limit.ms,))
     return NightPanel(f"{size}, {trend.key.scenario}" if trend.key.scenario else size, tuple(nights), budget)
 
 
 def _point(night: TrendNight, before: TrendNight | None, commit: str) -> NightPoint:
-    baseline, tolerance = night.baseline_ms, night.tolerance
-    banded = baseline is not None and tolerance is not None
+    low_ms = high_ms = None
+    if night.baseline_ms is not None and night.tolerance is not None:
+        low_ms = night.baseline_ms * (1 - night.tolerance)
+        high_ms = night.baseline_ms * (1 + night.tolerance)
     return NightPoint(
         night.started,
         night.now_ms,
-        baseline * (1 - tolerance) if banded else None,  # type: ignore[operator] # neither is None if banded
-        baseline * (1 + tolerance) if banded else None,  # type: ignore[operator] # neither is None if banded
-        baseline,
+        low_ms,
+        high_ms,
+        night.baseline_ms,
         night.outcome,
         night.accepted,
         _is_rebaselined(night, before),
@@ -80,17 +86,12 @@ def _is_rebaselined(night: TrendNight, before: TrendNight | None) -> bool:
         return False
     if night.baseline_kind != before.baseline_kind:
         return True
-    if night.baseline_kind == MOVES_BY_ITSELF or before.baseline_ms is None:
-        return night.baseline_kind != MOVES_BY_ITSELF
-    return not math.isclose(night.baseline_ms, before.baseline_ms, rel_tol=1e-3)  # the gate's estimate varies slightly
+    if night.baseline_kind == MOVES_BY_ITSELF:
+        return False
+    # the gate's estimate varies slightly
+    return before.baseline_ms is None or not math.isclose(night.baseline_ms, before.baseline_ms, rel_tol=1e-3)
 
 
 def is_change(night: NightPoint) -> bool:
     """Whether a night is worth attention: a new baseline, a regression or an improvement."""
     return night.rebaselined or night.outcome in (Outcome.REGRESSED, Outcome.IMPROVED)
-
-
-def _text(title: str) -> Text:
-    return Text(title, "milliseconds per image, UTC").noted(
-        "Band: baseline and tolerance of each night. Ticks below: a new commit."
-    )

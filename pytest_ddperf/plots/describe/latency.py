@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.plots.describe import common, names
-from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level, LineChart, Series, Text
+from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, LineChart, Series, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_ddperf.core.results import Result, Results
     from pytest_ddperf.plots.describe.charts import Chart
@@ -37,22 +37,28 @@ def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
 def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> LineChart:
     """Describe time per image against batch size, with the lines of a run over those of its baseline."""
     text = _text(results, platform, "time per image")
-    return replace(_over_batch_sizes(results, platform, results.plain.of(platform), text), y_log=logarithmic)
+    return replace(_over_batch_sizes(results, results.plain.of(platform), text), y_log=logarithmic)
 
 
-def _over_batch_sizes(results: Results, platform: str, cells: Sequence[Result], text: Text) -> LineChart:
-    """Describe the time per image of cells of one platform against their batch sizes."""
+def _over_batch_sizes(
+    results: Results,
+    cells: Sequence[Result],
+    text: Text,
+    y_label: str = MS_PER_IMAGE,
+    y: Callable[[float], float] = float,
+) -> LineChart:
+    """Describe cells of one platform against their batch sizes; `y` converts milliseconds per image to their value."""
     sizes = common.sizes_of(cells)
-    series = common.lines_of(results.catalog, cells, sizes)
-    limits = common.limits_of(results, platform, (one.id for one in series), sizes)
+    series = common.lines_of(results.catalog, cells, sizes, y)
+    limits = common.limits_of(results, cells[0].key.platform, (one.id for one in series), sizes)
     return LineChart(
         text.noted(common.budget_note(limits, results.catalog.network_title)),
         BATCH_SIZE,
-        MS_PER_IMAGE,
-        common.ticks_of(sizes),
+        y_label,
+        tuple((float(size), str(size)) for size in sizes),
         series,
-        common.fps_levels(common.values_of(series)),
-        budgets=common.budget_lines(limits),
+        common.fps_levels(common.values_of(series), y),
+        budgets=common.budget_lines(limits, y),
     )
 
 
@@ -83,17 +89,10 @@ def latency_bars(results: Results, platform: str) -> BarChart:
 
 def throughput_chart(results: Results, platform: str) -> LineChart:
     """Describe images per second against batch size."""
-    cells = results.plain.of(platform)
-    sizes = common.sizes_of(cells)
-    series = common.lines_of(results.catalog, cells, sizes, images_per_second)
-    values = common.values_of(series)
-    levels = tuple(Level(f"{fps} fps", fps) for fps in common.FPS if min(values) <= fps <= max(values))
-    limits = common.limits_of(results, platform, (one.id for one in series), sizes)
-    text = _text(results, platform, "images per second").noted(
-        common.budget_note(limits, results.catalog.network_title)
+    what = "images per second"
+    return _over_batch_sizes(
+        results, results.plain.of(platform), _text(results, platform, what), what, images_per_second
     )
-    budgets = common.budget_lines(limits, images_per_second)
-    return LineChart(text, BATCH_SIZE, "images per second", common.ticks_of(sizes), series, levels, budgets=budgets)
 
 
 def images_per_second(per_image_ms: float) -> float:
@@ -165,7 +164,7 @@ def mobilenet_chart(results: Results, platform: str) -> LineChart | None:
         return None
     title = results.catalog.platform_title(platform)
     text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", _gain(cells))
-    return _over_batch_sizes(results, platform, cells, text.noted(*common.source_notes(results, platform)))
+    return _over_batch_sizes(results, cells, text.noted(*common.source_notes(results, platform)))
 
 
 def _text(results: Results, platform: str, what: str) -> Text:

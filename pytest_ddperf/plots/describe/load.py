@@ -89,10 +89,10 @@ def _percentile_budgets(
 ) -> tuple[BudgetLine, ...]:
     """Return the budgets of percentiles, each with the id of the line that it limits."""
     return tuple(
-        replace(line, id=f"p{percent}")
-        for percent in PERCENTILE_KEYS.values()
+        replace(line, label=f"p{percent} {line.label}", id=f"p{percent}")
+        for key, percent in PERCENTILE_KEYS.items()
         for line in common.budget_lines(
-            {"": [(place, results.budget_of(cell).find_percentile_limit(percent)) for place, cell, _ in points]}
+            {"": [(place, results.budget_of(cell).find_percentile_limit(key)) for place, cell, _ in points]}
         )
     )
 

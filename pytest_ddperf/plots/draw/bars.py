@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pytest_ddperf.plots.draw import style
 from pytest_ddperf.plots.draw.lines import budget_key, draw_levels
@@ -54,8 +54,7 @@ def _draw(axes: Axes, chart: BarChart, panel: BarPanel, number: int) -> None:
         shift = (place - (len(panel.bars) - 1) / 2) * thickness
         for name in _bars(axes, chart, bars, f"bar:{number}", (shift, thickness)):
             _clear(axes, name, panel)
-    axes.yaxis.set_major_locator(FixedLocator(range(len(chart.rows))))
-    axes.set_yticklabels([title for _, title in chart.rows] if number == 0 else [])
+    axes.set_yticks(range(len(chart.rows)), [title if number == 0 else "" for _, title in chart.rows])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(panel.x_label)
     draw_levels(axes, panel.levels, budgets=panel.budgets, vertical=True, steps=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator
 
 from pytest_ddperf.core.records import FAILING
 from pytest_ddperf.plots.draw import style
@@ -46,10 +45,8 @@ def draw_heat_map(chart: HeatMap) -> Figure:
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("batch size")
-    axes.xaxis.set_major_locator(FixedLocator([column + 0.5 for column in range(len(chart.columns))]))
-    axes.set_xticklabels(chart.columns)
-    axes.yaxis.set_major_locator(FixedLocator([row + 0.5 for row in range(len(chart.rows))]))
-    axes.set_yticklabels([title for _, title in chart.rows])
+    axes.set_xticks([column + 0.5 for column in range(len(chart.columns))], chart.columns)
+    axes.set_yticks([row + 0.5 for row in range(len(chart.rows))], [title for _, title in chart.rows])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from pytest_ddperf.core.records import FAILING
 from pytest_ddperf.plots.draw import style
@@ -38,8 +38,7 @@ def draw_intervals(chart: IntervalChart) -> Figure:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_locator(FixedLocator(range(len(rows))))
-    axes.set_yticklabels([row.label for row in rows])
+    axes.set_yticks(range(len(rows)), [row.label for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(chart.x_label)
     shown = {str(row.outcome): _look(row) for row in rows}

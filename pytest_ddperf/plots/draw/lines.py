@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import textwrap
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pytest_ddperf.plots.draw import style
 
@@ -85,7 +86,6 @@ def _x_axis(axes: Axes, chart: LineChart) -> None:
         axes.set_xlim(min(places) / 1.18, max(places) * 1.18)
     else:
         axes.set_xlim(min(places) - 0.3, max(places) + 0.3)
-    axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())
     crowded = len(chart.ticks) > 5 and not chart.x_log
     longest, points = (9, 8) if crowded else (14, 9)
@@ -93,7 +93,7 @@ def _x_axis(axes: Axes, chart: LineChart) -> None:
         "\n".join(textwrap.wrap(label, longest, break_long_words=False, break_on_hyphens=False))
         for _, label in chart.ticks
     ]
-    axes.set_xticklabels(labels, fontsize=points)
+    axes.set_xticks(places, labels, fontsize=points)
     axes.set_xlabel(chart.x_label)
 
 
@@ -195,19 +195,13 @@ def _apart(places: Sequence[float], room: float, most: float) -> list[float]:
     groups: list[list[float]] = []
     for place in places:
         groups.append([place])
-        while len(groups) > 1 and _middle(groups[-1]) - _middle(groups[-2]) < room * (
+        while len(groups) > 1 and fmean(groups[-1]) - fmean(groups[-2]) < room * (
             (len(groups[-1]) + len(groups[-2])) / 2
         ):
             last = groups.pop()
             groups[-1] += last
-    spread = [
-        _middle(group) + (number - (len(group) - 1) / 2) * room for group in groups for number in range(len(group))
-    ]
+    spread = [fmean(group) + (number - (len(group) - 1) / 2) * room for group in groups for number in range(len(group))]
     return [min(place, most - (len(spread) - 1 - number) * room) for number, place in enumerate(spread)]
-
-
-def _middle(places: Sequence[float]) -> float:
-    return sum(places) / len(places)
 
 
 def _legend(axes: Axes, chart: LineChart, further: float) -> None:
@@ -216,28 +210,22 @@ def _legend(axes: Axes, chart: LineChart, further: float) -> None:
     Networks are listed from top to bottom in the order of their last points.
     """
     by_gid = {line.get_gid(): line for line in axes.lines}
-    shown = [one for one in chart.series if one.of_run or not _has_run(one, chart)]
+    of_run = {one.label for one in chart.series if one.of_run}
+    shown = [one for one in chart.series if one.of_run or one.label not in of_run]
     if chart.keyed_by == "model":
         shown.sort(key=lambda one: one.values[-1], reverse=True)
     handles: list[Line2D] = [by_gid[f"{'run' if one.of_run else 'baseline'}:{one.label}"] for one in shown]
-    labels = [one.label for one in shown]
     for label, prefix, key in _KEYS if chart.with_run else ():
         if not prefix or any(str(gid).startswith(prefix) for gid in by_gid):
-            handles.append(Line2D([], [], color=style.FAINT, **key))
-            labels.append(label)
+            handles.append(Line2D([], [], color=style.FAINT, label=label, **key))
     if chart.budgets:
         handles.append(budget_key())
-        labels.append("budget")
-    axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.11 + further, 1.015), borderaxespad=0)
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.11 + further, 1.015), borderaxespad=0)
 
 
 def budget_key() -> Line2D:
     """Return the legend entry of budgets."""
     return Line2D([], [], color=style.INK, label="budget", **style.BUDGET)
-
-
-def _has_run(series: Series, chart: LineChart) -> bool:
-    return any(other.of_run and other.label == series.label for other in chart.series)
 
 
 _KEYS: tuple[tuple[str, str, dict[str, Any]], ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from pytest_ddperf.plots.draw import style
 from pytest_ddperf.plots.draw.lines import LEVEL_WIDTH_PT, budget_key, draw_levels, label_room_in, value_axis
@@ -40,9 +40,8 @@ def _draw(axes: Axes, chart: LoadChart, panel: LoadPanel, number: int) -> None:
     values += [value for budget in panel.budgets for value in budget.y]
     axes.set_xscale("log", base=2)
     axes.set_xlim(chart.ticks[0] / 1.2, chart.ticks[-1] * 1.2)
-    axes.xaxis.set_major_locator(FixedLocator(chart.ticks))
+    axes.set_xticks(chart.ticks, [style.format_number(tick) for tick in chart.ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.format_number(value)))
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(panel.y_label)
     if values:

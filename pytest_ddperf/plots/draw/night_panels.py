@@ -33,7 +33,7 @@ _COMMITS_PT = 20.0
 _COMMIT_CHARACTERS = 9
 """Width reserved for a commit hash, in characters of its font, including space around it."""
 
-_ACCEPTED_BLUE, _BAND = style.BLUE, "#cfe3f1"
+_BAND = "#cfe3f1"
 _OTHERS = FAILING - style.VERDICTS.keys()
 _POINT: dict[str, Any] = {"marker": "o", "color": style.BLUE, "markersize": 3.5}
 

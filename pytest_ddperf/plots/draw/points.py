@@ -7,10 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator
 
 from pytest_ddperf.plots.draw import style
-from pytest_ddperf.plots.draw.lines import draw_levels, value_axis
+from pytest_ddperf.plots.draw.lines import budget_key, draw_levels, value_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,15 +63,15 @@ def draw_scatter(chart: ScatterChart) -> Figure:
         axes.plot([choice.ms], [choice.accuracy], look.marker, markersize=9, markerfacecolor=look.colour,
                   markeredgecolor="white", markeredgewidth=0.8, gid=f"point:{choice.label}", zorder=4)  # fmt: skip
     _label(axes, chart)
-    keys: list[tuple[str, dict[str, Any]]] = [("Pareto front", {"linestyle": "-"})]
+    keys = [Line2D([], [], color=style.INK, linestyle="-", label="Pareto front")]
     if chart.before:
-        keys.append(("Pareto front of the baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}))
+        label = "Pareto front of the baseline"
+        keys.append(Line2D([], [], color=style.INK, linestyle=style.BASELINE_DASHES, linewidth=0.9, label=label))
     if chart.budgets:
-        keys.append(("budget", dict(style.BUDGET)))
+        keys.append(budget_key())
     axes.legend(
-        [Line2D([], [], color=style.INK, **key) for _, key in keys], [label for label, _ in keys], loc="upper right",
-        bbox_to_anchor=(1.0, -0.085), borderaxespad=0, ncols=3, columnspacing=1.4,
-    )  # fmt: skip
+        handles=keys, loc="upper right", bbox_to_anchor=(1.0, -0.085), borderaxespad=0, ncols=3, columnspacing=1.4
+    )
     return frame.figure
 
 
@@ -171,8 +170,7 @@ def draw_dots(chart: DotChart) -> Figure:
                   markerfacecolor="white" if look.fill == "none" else look.colour, label=one.label,
                   gid=f"dots:{one.id}", zorder=3)  # fmt: skip
     axes.set_ylim(len(chart.rows) - 0.4, -0.6)
-    axes.yaxis.set_major_locator(FixedLocator(range(len(chart.rows))))
-    axes.set_yticklabels([title for _, title in chart.rows])
+    axes.set_yticks(range(len(chart.rows)), [title for _, title in chart.rows])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(chart.x_label)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=1.2)

@@ -44,7 +44,6 @@ SOLID, DASHED, DASHDOT, DOTTED, DASHDOTDOT = (
 BASELINE_DASHES = (0.0, (3.0, 2.0))
 BUDGET: Mapping[str, Any] = {"linestyle": DASHDOT, "linewidth": 1.4}
 """Look of the line of a budget; the line of a single series also has its colour."""
-Dashes = tuple[float, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Look:
 
     colour: str
     marker: str
-    dashes: Dashes = SOLID
+    dashes: tuple[float, tuple[float, ...]] = SOLID
     fill: str = "full"
 
 
@@ -262,7 +261,8 @@ def create_frame(text: Text, width: float, room: float) -> Frame:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loaded when something is drawn
     from matplotlib.figure import Figure  # noqa: PLC0415 - loaded when something is drawn
 
-    lines = [line for note in text.notes for line in wrap_note(note, width - 0.5)]
+    note_characters = int((width - 0.5) * _CHARACTERS_AN_INCH)
+    lines = [line for note in text.notes for line in textwrap.wrap(note, note_characters)]
     bottom = 0.2 + _NOTE_LINE_IN * len(lines)
     top = 0.52 + (0.24 if text.subtitle else 0.0)
     height = room + bottom + top
@@ -276,11 +276,6 @@ def create_frame(text: Text, width: float, room: float) -> Frame:
         y = (0.12 + _NOTE_LINE_IN * number) / height
         figure.text(at, y, line, fontsize=_NOTE_POINTS, color=FAINT, va="bottom", gid="note")
     return Frame(figure, width, height, bottom, top)
-
-
-def wrap_note(text: str, width: float) -> list[str]:
-    """Wrap a note into lines of at most `width` inches."""
-    return textwrap.wrap(text, int(width * _CHARACTERS_AN_INCH))
 
 
 def format_number(value: float) -> str:

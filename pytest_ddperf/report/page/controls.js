@@ -15,8 +15,7 @@ function choices(id, entries, isChosen, choose, attribute) {
       chip(text, isChosen(key), () => choose(key), { [`data-${attribute}`]: key, disabled: Boolean(off) }),
     ),
   );
-  if (focused !== undefined && box.querySelector(`[data-${attribute}="${CSS.escape(focused)}"]`))
-    box.querySelector(`[data-${attribute}="${CSS.escape(focused)}"]`).focus();
+  if (focused !== undefined) box.querySelector(`[data-${attribute}="${CSS.escape(focused)}"]`)?.focus();
 }
 function controls() {
   choices(

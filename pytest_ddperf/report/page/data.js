@@ -1,8 +1,7 @@
 // ---- the data from page_data.py; all text is inserted as text, never as markup
 const data = JSON.parse(document.getElementById("data").textContent);
-const FAILING = new Set(["regressed", "over_budget", "oom", "crashed", "error", "invalid", "not_confirmed"]);
-const AMBER = new Set(["unstable", "new", "remeasure"]);
-const GREEN = new Set(["ok", "improved"]);
+const colourOf = (outcome) => data.colours[outcome] ?? "grey";
+const fails = (cell) => colourOf(cell.outcome) === "red";
 const NOT_RUN = "not run";
 const COLOURS = [
   "#3b78c2",
@@ -36,7 +35,9 @@ const cells = data.cells.map((row) => {
   cell.source = data.sources[cell.source];
   cell.outcome = cell.outcome === null ? null : data.severity[cell.outcome];
   cell.id = `${cell.platform.id}-${cell.model.id}-b${cell.batch}${cell.scenario ? `-${cell.scenario}` : ""}`;
+  cell.series = `${cell.platform.id}/${cell.model.id}`;
   cell.value = cell.now ?? cell.baseline;
+  cell.speed = cell.value ? 1000 / cell.value : null;
   cell.budget = cell.budget === null ? null : data.budgets[cell.budget];
   return cell;
 });
@@ -45,11 +46,9 @@ const trends = new Map(data.trends);
 const judged = cells.some((cell) => cell.outcome !== null);
 const measured = data.platforms.filter((platform) => platform.measured);
 
-const severity = (cell) => (cell.outcome === null ? data.severity.length : data.severity.indexOf(cell.outcome));
+const severity = (cell) => (cell?.outcome ? data.severity.indexOf(cell.outcome) : data.severity.length);
 // the platform with the most urgent cell, else the first one measured, else the first one
-const worst = cells
-  .filter((cell) => FAILING.has(cell.outcome))
-  .sort((one, other) => severity(one) - severity(other))[0];
+const worst = cells.filter(fails).sort((one, other) => severity(one) - severity(other))[0];
 
 const state = {
   view: "latency",
@@ -77,10 +76,9 @@ function decided({ change, tolerance, limit = null }, least = Math.abs(change) >
   return signed(change, least);
 }
 // how far a time is from the budget: [label, ms]
-const headroom = (ms, [label, limit]) => `${label}, ${share(Math.abs(1 - ms / limit))} ${ms > limit ? "over" : "left"}`;
+const headroom = (ms, [label, limit]) =>
+  `budget ${label}, ${share(Math.abs(1 - ms / limit))} ${ms > limit ? "over" : "left"}`;
 const share = (value) => `${Number((value * 100).toPrecision(3))}\u202f%`;
-const colourOf = (outcome) =>
-  FAILING.has(outcome) ? "red" : AMBER.has(outcome) ? "amber" : GREEN.has(outcome) ? "green" : "grey";
 const find = (id) => document.getElementById(id);
 function toggled(keys, key) {
   const changed = new Set(keys);

@@ -33,7 +33,7 @@ function cellTold(cell) {
     lines.push(line(`change ${decided(cell)}\u202f%${limit}${sees}`));
     if (cell.removed !== null) lines.push(line(`common shift of ${percent(cell.removed)} removed`));
   }
-  if (cell.budget !== null) lines.push(line(cell.value === null ? cell.budget[0] : headroom(cell.value, cell.budget)));
+  if (cell.budget !== null) lines.push(line(cell.value === null ? `budget ${cell.budget[0]}` : headroom(cell.value, cell.budget)));
   if (cell.outcome !== null) {
     lines.push(line(element("span", { class: `badge ${colourOf(cell.outcome)}` }, cell.outcome)));
   }

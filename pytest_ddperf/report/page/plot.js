@@ -50,12 +50,7 @@ function axes(size, scale, label, named) {
     middle = (size.top + bottom) / 2;
   horizontal(canvas, "axis", size, bottom);
   centred(14, middle, label, { transform: `rotate(-90 14 ${middle})` });
-  drawn(
-    canvas,
-    "text",
-    { x: (size.left + size.width - size.right) / 2, y: size.height - 6, "text-anchor": "middle" },
-    named,
-  );
+  centred((size.left + size.width - size.right) / 2, size.height - 6, named);
 }
 // ---- budgets: the strictest limit of the time per image, [label, ms]
 // series that agree where both have a batch size share a line: { points: batch to budget, series: cells of each }
@@ -63,9 +58,8 @@ function budgetLines(drawnCells) {
   const bySeries = new Map();
   for (const cell of drawnCells) {
     if (!cell.budget) continue;
-    const id = [cell.platform.id, cell.model.id].join("/");
-    if (!bySeries.has(id)) bySeries.set(id, { points: new Map(), series: [cell] });
-    bySeries.get(id).points.set(cell.batch, cell.budget);
+    if (!bySeries.has(cell.series)) bySeries.set(cell.series, { points: new Map(), series: [cell] });
+    bySeries.get(cell.series).points.set(cell.batch, cell.budget);
   }
   const shared = [];
   for (const { points, series } of bySeries.values()) {
@@ -79,12 +73,12 @@ function budgetLines(drawnCells) {
   }
   return shared.map((one) => ({ ...one, points: [...one.points].sort(([a], [b]) => a - b) }));
 }
-const limitOf = (label) => label.replace("budget ", "");
 // room beside the axes for the labels
-const budgetRoom = (labels, least) => Math.max(least, ...labels.map((label) => 12 + 6.4 * limitOf(label).length));
+const budgetRoom = (labels, least) => Math.max(least, ...labels.map((label) => 12 + 6.4 * label.length));
+const budgetNames = (labels) => labels.map((label) => `budget ${label}`);
 // the label is that of the last limit, on two lines, unless it would cover another one; the title has every limit
 function drawBudget(size, points, labels, named, stroke = null) {
-  const text = `budget ${[...new Set(labels)].map(limitOf).join(", ")}`;
+  const text = `budget ${[...new Set(labels)].join(", ")}`;
   const made = drawn(canvas, "path", { class: "budget", d: path(points), "data-budget": text });
   if (stroke) made.style.stroke = stroke;
   drawn(made, "title", {}, text);
@@ -94,7 +88,7 @@ function drawBudget(size, points, labels, named, stroke = null) {
   const x = size.width - size.right + 6;
   const label = drawn(canvas, "text", { class: "budget", x, y: y - 2 });
   drawn(label, "tspan", { x }, "budget");
-  drawn(label, "tspan", { x, dy: 12 }, limitOf(labels.at(-1)));
+  drawn(label, "tspan", { x, dy: 12 }, labels.at(-1));
 }
 const level = (size, y) => [
   [size.left, y],
@@ -108,34 +102,32 @@ const chosen = () =>
   cells.filter(
     (cell) => !cell.scenario && state.platforms.has(cell.platform.id) && !state.hidden.has(cell.model.id),
   );
+const batchesOf = (some) => [...new Set(some.map((cell) => cell.batch))].sort((a, b) => a - b);
 function lines(side) {
   const found = new Map();
   for (const cell of chosen()) {
     if (cell[side] === null) continue;
-    const id = [cell.platform.id, cell.model.id].join("/");
-    if (!found.has(id)) found.set(id, []);
-    found.get(id).push(cell);
+    if (!found.has(cell.series)) found.set(cell.series, []);
+    found.get(cell.series).push(cell);
   }
-  return found;
+  return [...found.values()];
 }
 function byBatch(toValue, label) {
-  const now = lines("now"),
-    held = lines("baseline");
-  const all = [...now.entries()].map(([id, own]) => ["now", id, own]);
+  const all = lines("now").map((own) => ["now", own]);
   // the baseline of a measured platform is drawn fainter, behind it; other platforms have only a baseline
-  for (const [id, own] of held) all.unshift([own[0].platform.measured && judged ? "held" : "baseline", id, own]);
+  for (const own of lines("baseline")) all.unshift([own[0].platform.measured && judged ? "held" : "baseline", own]);
   if (!all.length)
     return says(
       state.platforms.size ? "Every model is hidden: press one in the legend to show it." : "Choose a platform.",
     );
-  const budgets = budgetLines(all.flatMap(([, , own]) => own));
+  const budgets = budgetLines(all.flatMap(([, own]) => own));
   const labels = [...new Set(budgets.flatMap((one) => one.points.map(([, [text]]) => text)))];
   const size = { ...room(), right: budgetRoom(labels, 52) }; // room for the names of the levels
-  newCanvas(size, [label, ...labels].join("; "));
-  const value = ([kind, , own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
+  newCanvas(size, [label, ...budgetNames(labels)].join("; "));
+  const value = ([kind, own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
   const values = [...all.flatMap(value), ...budgets.flatMap((one) => one.points.map(([, [, ms]]) => toValue(ms)))];
   const scale = valueScale(values, size.height - size.bottom, size.top);
-  const batches = [...new Set(all.flatMap(([, , own]) => own.map((cell) => cell.batch)))].sort((a, b) => a - b);
+  const batches = batchesOf(all.flatMap(([, own]) => own));
   const across =
     batches.length > 1
       ? logScale(batches[0], batches.at(-1), size.left + 16, size.width - size.right - 16).at
@@ -154,17 +146,17 @@ function byBatch(toValue, label) {
   for (const fps of FPS) {
     const y = scale.at(toValue(1000 / fps));
     if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
-    drawn(canvas, "line", { class: "fps", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+    horizontal(canvas, "fps", size, y);
     // they may overlap on a linear axis
     if (named.some((other, index) => Math.abs(other - y) < (index < budgetLabels ? 20 : 13))) continue;
     named.push(y);
     drawn(canvas, "text", { class: "fps", x: size.width - size.right + 6, y: y + 4 }, `${fps} fps`);
   }
   for (const entry of all) {
-    const [kind, id, own] = entry;
+    const [kind, own] = entry;
     const group = drawn(canvas, "g", {
       class: `series${kind === "held" ? " baseline" : ""}`,
-      "data-series": id,
+      "data-series": own[0].series,
       "data-side": kind === "now" ? "now" : "baseline",
     });
     const model = own[0].model,
@@ -175,7 +167,7 @@ function byBatch(toValue, label) {
     drawn(group, "path", { class: "line", d: path(points), stroke: colour(model), "stroke-dasharray": dash });
     own.forEach((cell, index) => {
       const [x, y] = points[index];
-      const failed = kind === "now" && FAILING.has(cell.outcome);
+      const failed = kind === "now" && fails(cell);
       drawn(group, "path", {
         class: `mark${failed ? " red" : ""}`,
         d: shape(model),
@@ -189,8 +181,7 @@ function byBatch(toValue, label) {
   }
 }
 function against() {
-  const own = chosen().filter((cell) => cell.outcome !== null || cell.baseline !== null);
-  const shown = own.filter((cell) => cell.change !== null || cell.outcome !== null);
+  const shown = chosen().filter((cell) => cell.outcome !== null);
   if (!shown.length)
     return says(
       judged
@@ -201,9 +192,7 @@ function against() {
   const blocks = [...new Set(shown.map((cell) => cell.platform))].map((platform) => ({
     platform,
     models: data.models.filter((model) => shown.some((cell) => cell.platform === platform && cell.model === model)),
-    batches: [...new Set(shown.filter((cell) => cell.platform === platform).map((cell) => cell.batch))].sort(
-      (a, b) => a - b,
-    ),
+    batches: batchesOf(shown.filter((cell) => cell.platform === platform)),
   }));
   // names too long for the margin are on their own line above the tiles
   const above = narrow || shown.some((cell) => cell.model.title.length > 26);
@@ -212,7 +201,7 @@ function against() {
     head = 44,
     left = above ? 4 : 190;
   const size = {
-    width: Math.max(280, find("plot").clientWidth),
+    width: room().width,
     height: blocks.reduce((sum, block) => sum + head + row * block.models.length + 12, 0),
   };
   newCanvas(size, "Change against the baseline");
@@ -229,10 +218,10 @@ function against() {
         const cell = shown.find((each) => each.platform === platform && each.model === model && each.batch === batch);
         if (!cell) return;
         const x = left + column * wide,
-          failed = FAILING.has(cell.outcome);
+          failed = fails(cell);
         const strength = cell.change === null ? 0 : Math.min(1, Math.abs(cell.change) / (2 * (cell.tolerance || 0.1)));
         const side = cell.change === null ? "empty" : cell.change >= 0 ? "slower" : "faster";
-        const group = drawn(canvas, "g", { class: "series", "data-series": `${platform.id}/${model.id}` });
+        const group = drawn(canvas, "g", { class: "series", "data-series": cell.series });
         drawn(group, "rect", {
           class: `tile ${side}${failed ? " fails" : ""}`,
           x: x + 1,
@@ -268,7 +257,7 @@ function history() {
   const budget = byId.get(state.cell)?.budget ?? null;
   const labels = budget ? [budget[0]] : [];
   const size = { ...room(), right: budgetRoom(labels, 40) };
-  newCanvas(size, ["Milliseconds per image, night by night", ...labels].join("; "));
+  newCanvas(size, ["Milliseconds per image, night by night", ...budgetNames(labels)].join("; "));
   const values = nights.flatMap(([, now, , , held, tolerance]) =>
     held === null ? [now] : [now, held, held * (1 + (tolerance || 0))],
   );

@@ -41,20 +41,8 @@ const COLUMNS = [
   figure("change", "Change", (_, cell) => `${decided(cell)}\u202f%`, { run: true }),
   figure("tolerance", "Tolerance", share, { run: true }),
   figure("sees", "Resolution", share, { run: true }),
-  {
-    key: "speed",
-    name: "Images/s",
-    figure: true,
-    by: (cell) => (cell.value ? 1000 / cell.value : null),
-    show: (cell) => (cell.value ? number(1000 / cell.value) : ""),
-  },
-  {
-    key: "budget",
-    name: "Budget",
-    figure: true,
-    by: (cell) => cell.budget && cell.budget[1],
-    show: (cell) => (cell.budget ? cell.budget[0].replace("budget ", "") : ""),
-  },
+  figure("speed", "Images/s", number),
+  figure("budget", "Budget", ([label]) => label, { by: (cell) => cell.budget && cell.budget[1] }),
   {
     key: "kind",
     name: "Baseline from",
@@ -194,9 +182,7 @@ function showCell(cell) {
 }
 
 // ---- begin
-const histories = [...trends.keys()].sort(
-  (one, other) => severity(byId.get(one) ?? { outcome: null }) - severity(byId.get(other) ?? { outcome: null }),
-);
+const histories = [...trends.keys()].sort((one, other) => severity(byId.get(one)) - severity(byId.get(other)));
 state.cell = histories[0] ?? null;
 find("cell").append(
   ...histories.map((id) =>
