@@ -57,8 +57,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     images = parser.add_argument_group("images")
     images.add_argument("--remote-bench-data-dir", metavar="DIR", help="folder of the images, as the server sees it")
     images.add_argument("--list-bench-files", type=parse_path_text, metavar="FILE",
-                        help="file with their names; default: list_files.txt in the current folder or in that "
-                        "of the images")  # fmt: skip
+                        help="file with their names; default: list_bench_files.txt in the current folder or in "
+                        "that of the images")  # fmt: skip
     _add_parameters(images, IMAGES)
 
     task = parser.add_argument_group("task; default: classification")

@@ -16,6 +16,7 @@ from nightly import cell, write_night
 
 from pytest_ddperf.cli import main
 from pytest_ddperf.core.records import CellKey
+from pytest_ddperf.dd_bench.files import LIST_NAME
 from pytest_ddperf.embedded.__main__ import main as serve_main
 
 if TYPE_CHECKING:
@@ -211,6 +212,12 @@ def valued() -> Iterator[tuple[str, str]]:
         for action in parser._actions:
             if action.nargs != 0:
                 yield command, (action.option_strings or [action.dest])[-1]
+
+
+def test_the_help_of_bench_names_the_list_of_images_that_it_looks_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main.main(["bench", "--help"])
+    assert LIST_NAME in capsys.readouterr().out
 
 
 def reported(argv: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int | str | None, str]:
