@@ -89,6 +89,11 @@ class BenchOptions:
         """Batch sizes to measure: 1, 2, 4, 8, 16, 32, then every 16, up to `max_batch_size`."""
         return build_batch_schedule("dd_bench", self.max_batch_size)
 
+    @property
+    def engine_batch_size(self) -> int:
+        """`maxBatchSize` of a service used for all batch sizes; only TensorRT reads it."""
+        return self.max_batch_size if self.parameters.mllib == TENSORRT else 1
+
     def service_body(self, max_batch_size: int) -> dict[str, object]:
         """Build the body of the request that creates the service from the folder `create`."""
         return protocol.build_service_body(

@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
-from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
@@ -114,8 +113,7 @@ class DdBenchRun:
         options = self._options
         if options.create and not self._recreate:
             try:
-                # only TensorRT reads it
-                self._create(options.max_batch_size if options.parameters.mllib == TENSORRT else 1)
+                self._create(options.engine_batch_size)
             except ServiceExistsError:
                 self._remark(f"the service {options.service} already exists and is used as it is")
             return
