@@ -246,29 +246,18 @@ def judge_some(
         ValueError: as for `judge`.
     """
     limit = _limit(tolerance)
-    suites = _build_suites(fellows, limit)
-    gate = _Gate(limit, further + sum(len(suite.subjects) for suite in suites.values()))
+    gate = _Gate(limit, further + len([one for one in fellows if one.held is not None]))
     verdicts = []
     for one in cells:
         if one.held is None:
             verdicts.append(_new(one, tolerance))
             continue
-        suite = suites.get(one.kind)
-        subject = None if suite is None else suite.subjects.get(one)
-        if suite is not None and subject is None and len(one.values) == 1:
-            subject = one.subject  # nothing of a published mean and a first round depends on the other cells
-        if suite is None or subject is None:
-            suite = _build_suites((*fellows, one), limit)[one.kind]
-            subject = suite.subjects[one]
-        verdicts.append(gate.verdict(one.kind, suite, subject))
+        # nothing of a published mean and a first round depends on the other cells
+        apart = one.subject if len(one.values) == 1 and any(each.subject for each in fellows) else None
+        group = fellows if apart is not None or one in fellows else (*fellows, one)
+        suite = _build_suite(one.kind, group, limit)
+        verdicts.append(gate.verdict(one.kind, suite, apart or suite.subjects[one]))
     return verdicts
-
-
-@lru_cache(maxsize=8)  # the fellows are the same for many cells of a large suite
-def _build_suites(fellows: tuple[Prepared, ...], limit: float) -> dict[str, Suite]:
-    """Build the suites by kind of baseline, each without its first round if it stalled."""
-    suites = {kind: _build_suite(kind, fellows, limit) for kind in {one.kind for one in fellows} if kind}
-    return {kind: suite.after_stall() if suite.has_stalled else suite for kind, suite in suites.items()}
 
 
 def _limit(tolerance: float) -> float:
@@ -291,17 +280,21 @@ def _values(cell: Cell) -> list[float]:
     return [round_statistic(one) for one in cell.rounds]
 
 
-def _build_suite(kind: str, fellows: Iterable[Prepared], limit: float) -> Suite:
-    """Build the suite of the cells with one kind of baseline."""
+@lru_cache(maxsize=8)  # the fellows are the same for many cells of a large suite
+def _build_suite(kind: str, fellows: tuple[Prepared, ...], limit: float) -> Suite:
+    """Build the suite of the cells with one kind of baseline, without its first round if it stalled."""
     if kind == PUBLISHED:
-        return Suite(kind, {one: one.subject for one in fellows if one.subject is not None}, None, limit)
-    group = [one for one in fellows if one.kind == kind]
-    passes = sorted(one.passes for one in group)[len(group) // 2]
-    held, shifts = build_references([one.held for one in group if isinstance(one.held, list)], passes)
-    subjects = {
-        one: Subject(one.values, one.passes, one.sigma, reference) for one, reference in zip(group, held, strict=True)
-    }
-    return Suite(kind, subjects, shifts, limit)
+        suite = Suite(kind, {one: one.subject for one in fellows if one.subject is not None}, None, limit)
+    else:
+        group = [one for one in fellows if one.kind == kind]
+        passes = sorted(one.passes for one in group)[len(group) // 2]
+        held, shifts = build_references([one.held for one in group if isinstance(one.held, list)], passes)
+        subjects = {
+            one: Subject(one.values, one.passes, one.sigma, reference)
+            for one, reference in zip(group, held, strict=True)
+        }
+        suite = Suite(kind, subjects, shifts, limit)
+    return suite.after_stall() if suite.has_stalled else suite
 
 
 class _Gate:

@@ -221,9 +221,10 @@ class Judge:
 
 
 def find_fellows(suite: dict[str, verdicts.Prepared], nodeid: str) -> tuple[verdicts.Prepared, ...]:
-    """Return the cells first measured shortly before and after a cell; of a large suite the newest are not among them.
+    """Return the cells of a suite whose first rounds were measured shortly before and after that of a cell.
 
-    The newest cells of a large suite may all be measured again, because their first round was slow.
+    Their order is that of the first rounds, because the cells measured last may all have been slow and measured again.
+    In a large suite the cell itself, if it is one of the newest, may be missing.
     """
     later = next(count for count, name in enumerate(reversed(suite)) if name == nodeid)
     place = len(suite) - 1 - later
