@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from gate_noise import PASSES, Array
 
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Verdict, judge_some, prepare
+from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Prepared, Verdict, judge_some, prepare
+from pytest_ddperf.runner.judge import FELLOWS, find_fellows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -152,6 +153,23 @@ def measure(
     raise AssertionError("a cell asks for more than six rounds")
 
 
+def measure_in_turn(
+    baselines: Sequence[object], rounds: Sequence[list[list[float]]], tolerance: float
+) -> tuple[list[Verdict], list[int]]:
+    """The same, but each cell is judged as soon as it is measured, beside those that a run takes from a large suite."""
+    suite: dict[str, Prepared] = {}
+    verdicts: dict[int, Verdict] = {}
+    again: Sequence[int] = range(len(rounds))
+    for count in range(1, MAX_ROUNDS + 1):
+        for place in again:
+            name = str(place)
+            suite[name] = prepare(Cell(rounds[place][:count], baselines[place]))  # type: ignore[arg-type]
+            fellows = find_fellows(suite, name)
+            (verdicts[place],) = judge_some(fellows, [suite[name]], tolerance, len(suite) - len(fellows))
+        again = [place for place in again if verdicts[place].outcome == "remeasure"]
+    return [verdicts[place] for place in range(len(rounds))], [len(one.values) for one in suite.values()]
+
+
 @dataclass(slots=True)
 class Score:
     """Unchanged runs of one combination, and runs with one cell slower by its resolution.
@@ -181,11 +199,12 @@ def score(combination: Combination, runs: int, tries: int, seed: int = SEED) -> 
     """Simulate a combination."""
     random = np.random.default_rng([seed, *str(combination).encode()])
     total, tolerance = Score(), combination.tolerance
+    judge = measure if combination.cells <= FELLOWS else measure_in_turn
     for number in range(runs):
         baselines = combination.draw_baselines(random)
         slow = random.choice(combination.cells, combination.slow, replace=False).tolist() if combination.slow else []
         slower = dict.fromkeys(slow, combination.slower)
-        verdicts, rounds = measure(baselines, combination.draw_run(random, slower), tolerance)
+        verdicts, rounds = judge(baselines, combination.draw_run(random, slower), tolerance)
         red = {index for index, verdict in enumerate(verdicts) if verdict.outcome == "regressed"} - slower.keys()
         shifted = any(verdict.platform_shifted for verdict in verdicts)
         total.runs += 1
@@ -200,7 +219,7 @@ def score(combination: Combination, runs: int, tries: int, seed: int = SEED) -> 
             resolution = verdicts[cell].resolution
             if resolution is None:  # nothing shows the noise yet, so none is stated
                 continue
-            again, _ = measure(baselines, combination.draw_run(random, {cell: 1 + resolution}), tolerance)
+            again, _ = judge(baselines, combination.draw_run(random, {cell: 1 + resolution}), tolerance)
             total.tried += 1
             total.found += again[cell].outcome == "regressed"
             total.resolutions.append(resolution)
@@ -233,6 +252,23 @@ SIZES = (1, 4, 15, 104)
 def grid() -> list[Combination]:
     """The combinations that docs/gate.md shows: one recorded run, half of the bias redrawn by each round."""
     return [Combination(cells, *noise, 0.5, 0.1, "1 run") for noise in HOSTS for cells in SIZES]
+
+
+LARGE = 300
+"""Cells of a suite that is too large for each cell to be judged beside all others."""
+
+
+def large() -> dict[str, list[Combination]]:
+    """The same hosts with a large suite, and some that behave unlike the noise model."""
+    tried = (("table", HOSTS), ("1 run", HOSTS[:2]), ("8 nights", HOSTS[:1]))
+    plain = [Combination(LARGE, *noise, 0.5, 0.05, baseline) for baseline, hosts in tried for noise in hosts]
+    quiet = plain[0]
+    return {
+        "": plain,
+        "one cell 40 % slower": [replace(one, slow=1, slower=1.4) for one in plain[:2]],
+        "half of the cells 20 % slower": [replace(quiet, slow=LARGE // 2, slower=1.2)],
+        "correlated neighbours": [replace(one, correlation=0.5) for one in plain[:2]],
+    }
 
 
 def cover(values: dict[str, tuple[object, ...]], begun: Sequence[Combination] = (), seed: int = 1) -> list[Combination]:

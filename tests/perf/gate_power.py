@@ -1,7 +1,7 @@
 """How often the gate is wrong, simulated: `python tests/perf/gate_power.py [--nights 1000] [--tables rules,kinds,...]`.
 
-With `--csv FILE` the rows of the tables `rules`, `kinds` and `hosts` are written, too: docs/gate.md shows those of
-docs/data/gate-power.csv.
+With `--csv FILE` the rows of the tables `rules`, `kinds`, `hosts` and `large` are written, too: docs/gate.md shows
+those of docs/data/gate-power.csv.
 
 Prints, for published baselines (A), one and three recorded runs (B, B3) and 30 nights of history (C), how many
 nights without any change are red, how many slower cells are found and how many passes that takes, beside other
@@ -35,7 +35,7 @@ from pytest_ddperf.gate.statistics import midmean, round_statistic
 from pytest_ddperf.gate.verdicts import Cell, Verdict, judge, judge_creep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 NIGHTS_OF_HISTORY = 30
 FEW = 5
@@ -49,7 +49,7 @@ class Row:
     """A row of a table, as it is written: shares of 1, None where the row does not say.
 
     Args:
-        table: `rules`, `kinds` or `hosts`.
+        table: `rules`, `kinds`, `hosts` or `large`.
         name: the rule, the kind of baseline, or the host.
         slower: by how much the slower cells are; of a host, the median resolution.
         nights: how many were tried.
@@ -336,17 +336,26 @@ def table_speed(_: int) -> None:
 
 def table_hosts(nights: int) -> list[Row]:
     """Hosts of every size and noise: unchanged runs that are red, and whether the stated resolution holds."""
+    return list_rows("hosts", gate_hosts.table(nights, say))
+
+
+def list_rows(table: str, scores: Iterable[tuple[str, gate_hosts.Score]]) -> list[Row]:
     return [
         Row(
-            "hosts",
+            table,
             name,
             float(np.median(one.resolutions)) if one.tried else 0.0,
             one.runs,
             one.red / one.runs,
             one.found / one.tried if one.tried else None,
         )
-        for name, one in gate_hosts.table(nights, say)
+        for name, one in scores
     ]
+
+
+def table_large(nights: int) -> list[Row]:
+    """Suites so large that a cell is judged beside some of the others."""
+    return list_rows("large", gate_hosts.table(nights, say, gate_hosts.large()))
 
 
 def table_pairs(nights: int) -> None:
@@ -374,6 +383,7 @@ TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "budgets": table_budgets,
     "speed": table_speed,
     "hosts": table_hosts,
+    "large": table_large,
 }
 
 
@@ -397,7 +407,7 @@ def main(arguments: Sequence[str]) -> None:
         "--nights", type=int, default=1000, help="nights of a row without change; slower rows take a quarter"
     )
     parser.add_argument("--tables", default=",".join(TABLES), help="which, of " + ", ".join(TABLES))
-    parser.add_argument("--csv", type=Path, help="write the rows of rules, kinds and hosts to this file, too")
+    parser.add_argument("--csv", type=Path, help="write the rows of rules, kinds, hosts and large to this file, too")
     chosen = parser.parse_args(arguments)
     rows: list[Row] = []
     for name in chosen.tables.split(","):
