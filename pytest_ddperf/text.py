@@ -45,13 +45,13 @@ def format_change(change: float | None, *limits: float | None) -> str:
     if change is None:
         return ""
     digits = digits_beside(change * 100, *[limit * 100 for limit in limits if limit is not None])
-    return f"{round(change * 100, digits) + 0.0:+.{digits}f} %"  # -0.0 becomes 0.0
+    return f"{change * 100:+z.{digits}f} %"  # z: -0.0 becomes 0.0
 
 
 def digits_beside(percent: float, *others: float) -> int:
     """Return how many decimals to show of a percentage, so that it does not look like another one that differs."""
     least = 0 if abs(round(percent, 1)) >= 100 else 1
-    differ = [other for other in others if other != percent]
+    differ = [other for other in others if 0 < abs(other - percent) <= 1]  # others never look alike
     for digits in range(least, _MOST_DIGITS):
         if round(percent, digits) not in [round(other, digits) for other in differ]:
             return digits

@@ -48,7 +48,10 @@ class PlatformBaseline:
 
     def lookup(self, key: CellKey) -> Entry | None:
         """Return the baseline of a cell, `Unavailable` if it is marked `x`, None if no source contains it."""
-        return next((layer[key] for layer in self.layers if key in layer), None)
+        for layer in self.layers:
+            if (found := layer.get(key)) is not None:
+                return found
+        return None
 
     def cells(self) -> tuple[CellKey, ...]:
         """Return every cell that has a value or an `x`, sorted."""

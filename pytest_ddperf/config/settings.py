@@ -173,7 +173,7 @@ class Settings:
             if (said := self.given.get(name)) is not None:
                 (first if said.origin > Origin.PROJECT else last)[name.replace("-", "_")] = said.value
         of_file = self.catalog.platform(platform).budget_of(model)
-        return Budget(**first).or_else(marked).or_else(of_file).or_else(Budget(**last))
+        return Budget(**last | dict(of_file.limits()) | dict(marked.limits()) | first)
 
     def models(self, platform: str) -> tuple[str, ...]:
         """Ids of the networks to measure on a platform."""

@@ -14,7 +14,7 @@ from pytest_ddperf.errors import InvalidRoundError, TimingError
 from pytest_ddperf.measure.clocks import AUTO, choose_clock, compute_standard_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_ddperf.core.records import LoadPass, Measurement
     from pytest_ddperf.deepdetect.protocol import Answer
@@ -109,8 +109,9 @@ class Observer(Protocol):
             DdperfError: the server can no longer be trusted.
         """
 
-    def show_progress(self, progress: Progress) -> None:
-        """Called before every prediction."""
+    @property
+    def show_progress(self) -> Callable[[Progress], None] | None:
+        """Called before every prediction; None to show none."""
 
 
 @dataclass(slots=True)
@@ -161,13 +162,15 @@ def measure_round(endpoint: Endpoint, plan: Plan, observer: Observer, attempt: i
         InvalidRoundError: the server was restarted, or somebody else used it.
         ServerError: a prediction failed, or its answer is wrong.
     """
-    measured = MeasuredRound(observer.now())
+    measured, show_progress = MeasuredRound(observer.now()), observer.show_progress
     for number in range(1, plan.warmup + 1):
-        observer.show_progress(Progress(True, number, plan.warmup, attempt))
+        if show_progress is not None:
+            show_progress(Progress(True, number, plan.warmup, attempt))
         observer.check(endpoint.predict().answer)
     before = endpoint.totals()
     while not _enough(measured.passes, plan):
-        observer.show_progress(_progress(measured, plan, attempt))
+        if show_progress is not None:
+            show_progress(_progress(measured, plan, attempt))
         timed = endpoint.predict()
         observer.check(timed.answer)
         after = endpoint.totals()

@@ -151,7 +151,8 @@ def _measure_round(
     show_progress = sides[UNDER_TEST].observer.show_progress
     measured = MeasuredRound(sides[UNDER_TEST].observer.now()), MeasuredRound(sides[REFERENCE].observer.now())
     for number in range(1, plan.warmup + 1):
-        show_progress(Progress(True, number, plan.warmup, attempt))
+        if show_progress is not None:
+            show_progress(Progress(True, number, plan.warmup, attempt))
         for place, side in enumerate(sides):
             with failures_of(place):
                 side.observer.check(side.endpoint.predict().answer)
@@ -159,7 +160,8 @@ def _measure_round(
     for done, reference_first in enumerate(orders):
         took_ms = sum(one.took_ms for one in measured)
         left_s = (len(orders) - done) * took_ms / done / 1000 if done else None
-        show_progress(Progress(False, done + 1, len(orders), attempt, left_s))
+        if show_progress is not None:
+            show_progress(Progress(False, done + 1, len(orders), attempt, left_s))
         for place in (REFERENCE, UNDER_TEST) if reference_first else (UNDER_TEST, REFERENCE):
             side = sides[place]
             with failures_of(place):

@@ -58,7 +58,9 @@ _KEY = pytest.StashKey[Attempts]()
 
 def attempts_of(item: pytest.Item) -> Attempts:
     """Return the attempts of a test."""
-    return item.stash.setdefault(_KEY, Attempts())
+    if (attempts := item.stash.get(_KEY, None)) is None:
+        attempts = item.stash[_KEY] = Attempts()
+    return attempts
 
 
 def run_cell(

@@ -151,9 +151,10 @@ def _setup_and_call(item: pytest.Item) -> list[pytest.TestReport]:
 
 
 def _log(item: pytest.Item, reports: list[pytest.TestReport]) -> None:
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    hook = item.ihook
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logreport(report=report)
 
 
 def _show(item: pytest.Item) -> None:

@@ -34,6 +34,7 @@ class CellAttempt:
     """One attempt at a cell, once its service is open; the `Observer` of its measurement.
 
     Attributes:
+        show_progress: called before every prediction; None to show none.
         answered: whether the server has answered a prediction of this attempt.
     """
 
@@ -43,7 +44,7 @@ class CellAttempt:
         self._service = service
         self._batch = batch
         self._creation = service if service.template else None
-        self._show: Callable[[Progress], None] | None = None
+        self.show_progress: Callable[[Progress], None] | None = None
         self.answered = False
 
     @property
@@ -72,7 +73,7 @@ class CellAttempt:
         Raises:
             DdperfError: the round could not be measured.
         """
-        self._show = show
+        self.show_progress = show
         run, key = self._run, self._key
         scenario = Scenario.parse(key.scenario)
         run.board.ready()
@@ -112,7 +113,7 @@ class CellAttempt:
             SideFailedError: one of the servers failed.
             TimingError: no clock can be used on both sides.
         """
-        self._show = show
+        self.show_progress = show
         run, key = self._run, self._key
         with failures_of(UNDER_TEST):
             run.board.ready()
@@ -207,8 +208,3 @@ class CellAttempt:
         """Verify the restarted server's predictions."""
         self._run.health.suspect(self._key.platform, self._key.model)
         self._run.verify(self._key)
-
-    def show_progress(self, progress: Progress) -> None:
-        """Pass the progress on."""
-        if self._show is not None:
-            self._show(progress)
