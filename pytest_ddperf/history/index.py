@@ -121,10 +121,10 @@ class HistoryIndex:
 
     def _load(self, database: sqlite3.Connection) -> None:
         self._files = [
-            IndexedRun(self._folder / os.fsdecode(name), *parse_keys(keys), *_SUMMARY.decode(summary))
+            IndexedRun(self._folder, os.fsdecode(name), *parse_keys(keys), *_SUMMARY.decode(summary))
             for name, summary, keys in database.execute("SELECT name, summary, keys FROM run")
         ]
-        self._files.sort(key=lambda file: (len(file.path.name), file.path.name))  # a copy usually gets a longer name
+        self._files.sort(key=lambda file: (len(file.name), file.name))  # a copy usually gets a longer name
         originals: dict[str, IndexedRun] = {}
         self._copies = {
             file.path: original
@@ -163,7 +163,7 @@ class HistoryIndex:
                 yield night
 
     def _select(self, platform: str, run: IndexedRun) -> IndexedNight | None:
-        name = os.fsencode(run.path.name)
+        name = os.fsencode(run.name)
         row = self._database.execute("SELECT keys, nights FROM run WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None

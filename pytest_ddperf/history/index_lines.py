@@ -69,11 +69,11 @@ class _Line(msgspec.Struct, gc=False):
     compared: Outcome | None = None
 
 
-class IndexedRun(msgspec.Struct, frozen=True):
+class IndexedRun(msgspec.Struct, frozen=True, gc=False):
     """A file of the history with the keys of its cells. The fields from `problem` on are stored in this order.
 
     Args:
-        judged: its cells, by platform, sorted; those of equal runs are the same object.
+        judged: its cells, by platform, sorted; runs with the same cells usually share the lists.
         timed: its cells with a time, by platform; a platform without any is omitted.
         problem: why the file is not a valid run; "" for a valid one, the other fields are set only then.
         started: UTC time in ISO 8601.
@@ -83,7 +83,8 @@ class IndexedRun(msgspec.Struct, frozen=True):
         first_broken: line number, from 1, and error of the first broken line.
     """
 
-    path: Path
+    folder: Path
+    name: str
     judged: Mapping[str, Sequence[CellKey]]
     timed: Mapping[str, Set[CellKey]]
     problem: str = ""
@@ -95,6 +96,11 @@ class IndexedRun(msgspec.Struct, frozen=True):
     platforms: Sequence[str] = ()
     broken: int = 0
     first_broken: tuple[int, str] = (0, "")
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / self.name
 
 
 class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -147,7 +153,7 @@ def _shared(conditions: Conditions) -> Conditions:
 
 @cache  # most runs of a history have the same cells
 def parse_keys(encoded: bytes) -> tuple[dict[str, list[CellKey]], dict[str, set[CellKey]]]:
-    """Decode the `judged` and `timed` of an `IndexedRun`; those of equal texts are the same objects."""
+    """Decode the `judged` and `timed` of an `IndexedRun`; equal texts return the same objects."""
     judged: dict[str, list[CellKey]] = {}
     timed: dict[str, set[CellKey]] = {}
     for platform, cells in _KEYS.decode(encoded).items():
@@ -182,7 +188,8 @@ def summarize_file(path: Path) -> tuple[object, object, object]:
         is_timed = cell.now_ms is not None
         keys.setdefault(key.platform, []).append((key.model, key.batch_size, key.scenario, is_timed))
     summary = IndexedRun(
-        path,
+        path.parent,
+        path.name,
         {},
         {},
         run=run.header.run,
@@ -195,7 +202,7 @@ def summarize_file(path: Path) -> tuple[object, object, object]:
         first_broken=run.broken[0] if run.broken else (0, ""),
     )
     packed = {platform: ([*conditions], cells) for platform, (conditions, cells) in nights.items()}
-    return msgspec.structs.astuple(summary)[3:], keys, packed
+    return msgspec.structs.astuple(summary)[4:], keys, packed
 
 
 def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool) -> IndexedCell:
