@@ -263,7 +263,8 @@ def _create_table(database: sqlite3.Connection) -> None:
 
 def _list_files(folder: Path) -> Iterator[tuple[bytes, int, int]]:
     """Yield the files of the history with their sizes and modification times in nanoseconds."""
-    with contextlib.suppress(OSError), os.scandir(os.fsencode(folder)) as entries:  # the folder need not exist
+    # ValueError: the path contains a NUL, or characters that no file name has
+    with contextlib.suppress(OSError, ValueError), os.scandir(os.fsencode(folder)) as entries:
         for entry in entries:
             if entry.name.endswith(b".jsonl"):
                 with contextlib.suppress(OSError):  # deleted in the meantime

@@ -93,8 +93,10 @@ def nights_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 # ---- what it holds
 
 
-def test_a_folder_that_is_not_there_is_an_empty_history(tmp_path: Path) -> None:
-    with HistoryIndex(tmp_path / "missing") as index:
+@pytest.mark.parametrize("name", ["missing", "file", "null\0", "\ud800"])
+def test_a_folder_that_is_not_there_is_an_empty_history(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with HistoryIndex(tmp_path / name) as index:
         assert (index.platforms(), index.trends("tk1"), index.runs(), index.problems) == ([], {}, [], [])
         assert index.newest("tk1") is None
         assert index.skipped == (0, 0)
