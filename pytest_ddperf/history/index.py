@@ -16,27 +16,26 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.results import Trend, TrendNight
-from pytest_ddperf.history.index_lines import IndexedCell, IndexedRun, parse_conditions, summarize_file
-from pytest_ddperf.history.run_file import describe_broken_lines, format_path, list_runs
+from pytest_ddperf.history.index_lines import IndexedCell, IndexedRun, parse_conditions, parse_keys, summarize_file
+from pytest_ddperf.history.run_file import describe_broken_lines, format_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.core.records import Conditions
+    from pytest_ddperf.core.records import CellKey, Conditions
 
 
 FILE = "ddperf-index.sqlite"
-VERSION: Final = 6
+VERSION: Final = 7
 """SQLite's `user_version` of an index; one of another version is rebuilt. Raise it if the table or its content changes,
 as the files that are indexed already are not read again."""
 
 SCHEMA: Final = """CREATE TABLE run (name BLOB PRIMARY KEY, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
-    summary BLOB NOT NULL, nights BLOB NOT NULL)"""
-"""One row per file; its name is stored as bytes, because not every name is UTF-8. `summary` holds an `IndexedRun`,
-`nights` the cells by platform. Both are MessagePack."""
+    summary BLOB NOT NULL, keys BLOB NOT NULL, nights BLOB NOT NULL)"""
+"""One row per file; its name is stored as bytes, because not every name is UTF-8. `summary` and `keys` hold an
+`IndexedRun`, `nights` the cells by platform. All are MessagePack. Opening the index reads no `nights`."""
 
 MOST_NIGHTS = 90
 """Default maximum number of nights in a trend."""
@@ -49,19 +48,13 @@ _DAMAGE = (sqlite3.DatabaseError, msgspec.MsgspecError)
 """Raised for an index that is damaged. One that is locked or cannot be written raises `sqlite3.OperationalError`."""
 
 _SUMMARY = msgspec.msgpack.Decoder(tuple)
-_PLATFORMS = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
-_NIGHT = msgspec.msgpack.Decoder(tuple[msgspec.Raw, list[bytes], msgspec.Raw])  # keys, conditions, cells
-_KEYS = msgspec.msgpack.Decoder(list[tuple[str, str, int, str]])
+_NIGHTS = msgspec.msgpack.Decoder(dict[str, tuple[list[bytes], msgspec.Raw]])  # conditions and cells, by platform
 _CELLS = msgspec.msgpack.Decoder(list[IndexedCell])
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedNight:
-    """The cells of one platform in one run.
-
-    Args:
-        keys: the cells' keys; equal ones of different nights are the same object.
-    """
+    """The cells of one platform in one run."""
 
     run: IndexedRun
     keys: Sequence[CellKey]
@@ -118,7 +111,7 @@ class HistoryIndex:
             if missing or rows:  # only now, so that processes that only read do not wait for each other
                 database.execute("BEGIN IMMEDIATE")
                 database.executemany("DELETE FROM run WHERE name = ?", [(name,) for name in missing])
-                database.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?)", rows)
+                database.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?)", rows)
                 database.execute("COMMIT")
             self._load(database)
         except BaseException:
@@ -127,11 +120,11 @@ class HistoryIndex:
         return database
 
     def _load(self, database: sqlite3.Connection) -> None:
-        stored = database.execute("SELECT name, summary FROM run").fetchall()
         self._files = [
-            IndexedRun(self._folder / os.fsdecode(name), *_SUMMARY.decode(summary)) for name, summary in stored
+            IndexedRun(self._folder, os.fsdecode(name), *parse_keys(keys), *_SUMMARY.decode(summary))
+            for name, summary, keys in database.execute("SELECT name, summary, keys FROM run")
         ]
-        self._files.sort(key=lambda file: (len(file.path.name), file.path.name))  # a copy usually gets a longer name
+        self._files.sort(key=lambda file: (len(file.name), file.name))  # a copy usually gets a longer name
         originals: dict[str, IndexedRun] = {}
         self._copies = {
             file.path: original
@@ -158,58 +151,55 @@ class HistoryIndex:
 
     def nights(self, platform: str, runs: Iterable[IndexedRun]) -> Iterator[IndexedNight]:
         """Yield the cells of a platform in each of some runs that have any; a deleted run is omitted."""
-        known: dict[bytes, list[CellKey]] = {}  # most runs have the same keys, which are decoded once
         for run in runs:
-            stored = self._platforms(run.path).get(platform)
-            if stored is None:
-                continue
-            keys, conditions, cells = _NIGHT.decode(stored)
-            encoded = bytes(keys)
-            if encoded not in known:
-                known[encoded] = [CellKey(*key) for key in _KEYS.decode(encoded)]
-            yield IndexedNight(run, known[encoded], conditions, cells)
+            try:
+                night = self._select(platform, run)
+            except _DAMAGE:  # the update did not notice it: rebuild the index
+                self._database.close()
+                _remove(self._folder / FILE)
+                self._database = self._open()
+                night = self._select(platform, run)
+            if night is not None:
+                yield night
 
-    def _platforms(self, path: Path) -> Mapping[str, msgspec.Raw]:
-        """Return the cells of a file, by platform; empty if the file was deleted since the index was opened."""
-        try:
-            return self._select(path)
-        except _DAMAGE:  # the update did not notice it: rebuild the index
-            self._database.close()
-            _remove(self._folder / FILE)
-            self._database = self._open()
-            return self._select(path)
-
-    def _select(self, path: Path) -> Mapping[str, msgspec.Raw]:
-        name = os.fsencode(path.name)
-        row = self._database.execute("SELECT nights FROM run WHERE name = ?", (name,)).fetchone()
-        return {} if row is None else _PLATFORMS.decode(row[0])
+    def _select(self, platform: str, run: IndexedRun) -> IndexedNight | None:
+        name = os.fsencode(run.name)
+        row = self._database.execute("SELECT keys, nights FROM run WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        judged, _ = parse_keys(row[0])  # not those of the run, whose file may have grown since
+        cells = _NIGHTS.decode(row[1]).get(platform)
+        return None if cells is None else IndexedNight(run, judged[platform], *cells)
 
     def latest(self, platform: str) -> dict[CellKey, Path]:
         """Return the file of each cell's newest verdict; runs that timed nothing on the platform are ignored."""
         found: dict[CellKey, Path] = {}
-        for night in self.nights(platform, self._timed(platform)):
-            found |= dict.fromkeys(night.keys, night.run.path)
+        known: set[int] = set()
+        for run in reversed(self._timed(platform)):
+            keys = run.judged[platform]
+            if id(keys) not in known:  # equal keys are usually the same object
+                known.add(id(keys))
+                found = dict.fromkeys(keys, run.path) | found
         return found
 
     def trends(self, platform: str, most: int = MOST_NIGHTS) -> dict[CellKey, Trend]:
         """Return the newest nights on which each cell of a platform was measured, at most `most`, oldest first."""
         nights: defaultdict[CellKey, list[TrendNight]] = defaultdict(list)
-        complete: set[int] = set()
-        for night in self.nights(platform, reversed(self._timed(platform))):
-            if id(night.keys) in complete:
-                continue
+        complete: set[CellKey] = set()  # grows while the runs are selected
+        incomplete = (run for run in reversed(self._timed(platform)) if not run.timed[platform] <= complete)
+        for night in self.nights(platform, incomplete):
             run, started = night.run, datetime.fromisoformat(night.run.started)
             for key, cell in zip(night.keys, night.cells(), strict=True):
-                if cell.now_ms is not None and len(nights[key]) < most:
+                if cell.now_ms is not None and key not in complete:
                     nights[key].append(
                         TrendNight(
                             run.run, started, cell.now_ms, cell.outcome, cell.accepted, cell.change, cell.tolerance,
                             cell.baseline_ms, cell.baseline_kind, run.commit, cell.limit,
                         )
                     )  # fmt: skip
-            if all(len(nights[key]) == most for key in night.keys):
-                complete.add(id(night.keys))
-        return {key: Trend(key, tuple(reversed(nights[key]))) for key in sorted(nights) if nights[key]}
+                    if len(nights[key]) == most:
+                        complete.add(key)
+        return {key: Trend(key, tuple(reversed(nights[key]))) for key in sorted(nights)}
 
     def _timed(self, platform: str) -> list[IndexedRun]:
         """Return the runs that measured a time on a platform, oldest first."""
@@ -273,7 +263,10 @@ def _create_table(database: sqlite3.Connection) -> None:
 
 def _list_files(folder: Path) -> Iterator[tuple[bytes, int, int]]:
     """Yield the files of the history with their sizes and modification times in nanoseconds."""
-    for path in list_runs(folder):
-        with contextlib.suppress(OSError):  # deleted in the meantime
-            status = path.stat()
-            yield os.fsencode(path.name), status.st_size, status.st_mtime_ns
+    # ValueError: the path contains a NUL, or characters that no file name has
+    with contextlib.suppress(OSError, ValueError), os.scandir(os.fsencode(folder)) as entries:
+        for entry in entries:
+            if entry.name.endswith(b".jsonl"):
+                with contextlib.suppress(OSError):  # deleted in the meantime
+                    status = entry.stat()
+                    yield entry.name, status.st_size, status.st_mtime_ns

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from pytest_ddperf.core.records import AGAINST, Conditions, Outcome, times_per_image
+from pytest_ddperf.core.records import AGAINST, CellKey, Conditions, Outcome, times_per_image
 from pytest_ddperf.core.results import NO_TIME, select_reddest
 from pytest_ddperf.history.run_file import MOST_IMAGES, HistoryError, decode_run, format_path, start_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence, Set
     from pathlib import Path
 
 
@@ -23,7 +23,7 @@ ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
 _JUDGED = ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}
 
 
-class _Key(msgspec.Struct, frozen=True, gc=False):
+class _Key(msgspec.Struct, frozen=True, order=True, gc=False):
     """The fields of a `CellKey`, which is slower to compare."""
 
     platform: str
@@ -69,21 +69,24 @@ class _Line(msgspec.Struct, gc=False):
     compared: Outcome | None = None
 
 
-class IndexedRun(msgspec.Struct, frozen=True):
-    """A file of the history, without its cells. The fields are stored in this order.
+class IndexedRun(msgspec.Struct, frozen=True, gc=False):
+    """A file of the history with the keys of its cells. The fields from `problem` on are stored in this order.
 
     Args:
+        judged: its cells, by platform, sorted; runs with the same cells usually share the lists.
+        timed: its cells with a time, by platform; a platform without any is omitted.
         problem: why the file is not a valid run; "" for a valid one, the other fields are set only then.
         started: UTC time in ISO 8601.
         accepted: whether it was a complete, uninterrupted run with --ddperf-accept.
         commit: id of the tested commit, "" if unknown.
         platforms: the platforms that the run was started for.
-        judged: the platforms of which it has cells.
-        timed: the platforms on which it measured a time.
         first_broken: line number, from 1, and error of the first broken line.
     """
 
-    path: Path
+    folder: Path
+    name: str
+    judged: Mapping[str, Sequence[CellKey]]
+    timed: Mapping[str, Set[CellKey]]
     problem: str = ""
     run: str = ""
     started: str = ""
@@ -91,10 +94,13 @@ class IndexedRun(msgspec.Struct, frozen=True):
     complete: bool = False
     commit: str = ""
     platforms: Sequence[str] = ()
-    judged: Sequence[str] = ()
-    timed: Sequence[str] = ()
     broken: int = 0
     first_broken: tuple[int, str] = (0, "")
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / self.name
 
 
 class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -127,6 +133,7 @@ class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 _DECODER = msgspec.json.Decoder(_Line)
 _CONDITIONS = msgspec.json.Decoder(Conditions)
+_KEYS = msgspec.msgpack.Decoder(dict[str, list[tuple[str, int, str, bool]]])
 
 
 @cache  # a history has few different conditions
@@ -144,40 +151,58 @@ def _shared(conditions: Conditions) -> Conditions:
     return conditions
 
 
-def summarize_file(path: Path) -> tuple[object, object]:
+@cache  # most runs of a history have the same cells
+def parse_keys(encoded: bytes) -> tuple[dict[str, list[CellKey]], dict[str, set[CellKey]]]:
+    """Decode the `judged` and `timed` of an `IndexedRun`; equal texts return the same objects."""
+    judged: dict[str, list[CellKey]] = {}
+    timed: dict[str, set[CellKey]] = {}
+    for platform, cells in _KEYS.decode(encoded).items():
+        for model, batch_size, scenario, is_timed in cells:
+            key = CellKey(platform, model, batch_size, scenario)
+            judged.setdefault(platform, []).append(key)
+            if is_timed:
+                timed.setdefault(platform, set()).add(key)
+    return judged, timed
+
+
+def summarize_file(path: Path) -> tuple[object, object, object]:
     """Read a file of the history and return what the index stores of it.
 
     Returns:
-        The fields of its `IndexedRun` without the path, and for each platform the keys of its cells, the conditions
-        that occur, and the cells in the order of the keys.
+        The fields of its `IndexedRun` from `problem` on; for each platform the keys of its cells, sorted, and whether
+        each has a time; and for each platform the conditions that occur, and the cells in the order of the keys.
     """
     try:
         run = decode_run(path, _DECODER.decode)
         started = start_time(path, run.header)
     except HistoryError as error:
-        return (str(error).removeprefix(format_path(path)),), {}  # the folder may be moved
+        return (str(error).removeprefix(format_path(path)),), {}, {}  # the folder may be moved
     accepted = run.header.accepted and run.complete and run.whole
-    nights: dict[str, tuple[list[Any], dict[bytes, int], list[IndexedCell]]] = {}
+    keys: dict[str, list[tuple[str, int, str, bool]]] = {}
+    nights: dict[str, tuple[dict[bytes, int], list[IndexedCell]]] = {}
     counting = select_reddest(run.records)  # type: ignore[type-var] # its keys have the fields of a CellKey
-    for key, line in counting.items():
-        keys, conditions, cells = nights.setdefault(key.platform, ([], {}, []))
-        keys.append((key.platform, key.model, key.batch_size, key.scenario))
-        cells.append(_summarize_cell(line, conditions, accepted=accepted))
+    for key, line in sorted(counting.items()):  # so that runs with the same cells have the same keys
+        conditions, cells = nights.setdefault(key.platform, ({}, []))
+        cell = _summarize_cell(line, conditions, accepted=accepted)
+        cells.append(cell)
+        is_timed = cell.now_ms is not None
+        keys.setdefault(key.platform, []).append((key.model, key.batch_size, key.scenario, is_timed))
     summary = IndexedRun(
-        path,
+        path.parent,
+        path.name,
+        {},
+        {},
         run=run.header.run,
         started=started.isoformat(timespec="seconds"),
         accepted=accepted,
         complete=run.complete,
         commit=run.header.commit,
         platforms=run.header.platforms,
-        judged=[*nights],
-        timed=[name for name, (_, _, cells) in nights.items() if any(cell.now_ms is not None for cell in cells)],
         broken=len(run.broken),
         first_broken=run.broken[0] if run.broken else (0, ""),
     )
-    packed = {name: (keys, [*conditions], cells) for name, (keys, conditions, cells) in nights.items()}
-    return msgspec.structs.astuple(summary)[1:], packed
+    packed = {platform: ([*conditions], cells) for platform, (conditions, cells) in nights.items()}
+    return msgspec.structs.astuple(summary)[4:], keys, packed
 
 
 def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool) -> IndexedCell:

@@ -19,13 +19,13 @@ from nightly import cell, moment, without_measurement, write_night
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Outcome
 from pytest_ddperf.core.results import TrendNight, select_reddest
 from pytest_ddperf.history import index as history_index
-from pytest_ddperf.history.index import FILE, HistoryIndex
-from pytest_ddperf.history.index_lines import summarize_file
+from pytest_ddperf.history.index import FILE, HistoryIndex, IndexedNight
+from pytest_ddperf.history.index_lines import IndexedRun, summarize_file
 from pytest_ddperf.history.run_file import RunHeader, list_runs, read_run
 from pytest_ddperf.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 KEY, OTHER = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
 ELSEWHERE = CellKey("tx1", "resnet50", 2)
@@ -76,11 +76,27 @@ def read_by(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return read
 
 
+def nights_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files whose cells are read from now on, extended with each."""
+    read: list[str] = []
+    original = HistoryIndex.nights
+
+    def recorded(self: HistoryIndex, platform: str, runs: Iterable[IndexedRun]) -> Iterator[IndexedNight]:
+        for night in original(self, platform, runs):
+            read.append(night.run.path.name)
+            yield night
+
+    monkeypatch.setattr(HistoryIndex, "nights", recorded)
+    return read
+
+
 # ---- what it holds
 
 
-def test_a_folder_that_is_not_there_is_an_empty_history(tmp_path: Path) -> None:
-    with HistoryIndex(tmp_path / "missing") as index:
+@pytest.mark.parametrize("name", ["missing", "file", "null\0", "\ud800"])
+def test_a_folder_that_is_not_there_is_an_empty_history(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with HistoryIndex(tmp_path / name) as index:
         assert (index.platforms(), index.trends("tk1"), index.runs(), index.problems) == ([], {}, [], [])
         assert index.newest("tk1") is None
         assert index.skipped == (0, 0)
@@ -166,6 +182,32 @@ def test_of_each_cell_the_file_of_its_newest_verdict_is_known(tmp_path: Path) ->
     with HistoryIndex(tmp_path) as index:
         assert index.latest("tk1") == {KEY: second, replace(KEY, batch_size=4): second, OTHER: first}
         assert index.latest("tx1") == {}
+
+
+def test_the_file_of_the_newest_verdict_is_found_without_reading_a_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write_night(tmp_path, 0, [at(KEY, 1.0), at(OTHER, 2.0)])
+    second = night(tmp_path, 1)
+    read = nights_read(monkeypatch)
+    with HistoryIndex(tmp_path) as index:
+        assert index.latest("tk1") == {KEY: second, OTHER: first}
+    assert read == []
+
+
+def test_a_trend_reads_no_nights_but_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    another, never_timed = replace(KEY, batch_size=4), without_measurement(replace(KEY, batch_size=8), Outcome.OOM)
+    usual = [at(KEY, 1.0), at(another, 2.0), never_timed]
+    paths = [
+        write_night(tmp_path, 0, usual),
+        write_night(tmp_path, 1, [*usual, at(OTHER, 3.0)]),
+        *(write_night(tmp_path, number, usual[:: (-1) ** number]) for number in range(2, 6)),  # in another order
+    ]
+    read = nights_read(monkeypatch)
+    with HistoryIndex(tmp_path) as index:
+        trends = index.trends("tk1", 2)
+    assert {key: len(trend.nights) for key, trend in trends.items()} == {KEY: 2, another: 2, OTHER: 1}
+    assert read == [paths[number].name for number in (5, 4, 1)]
 
 
 def test_scenarios_are_cells_of_their_own(tmp_path: Path) -> None:
@@ -498,6 +540,15 @@ def test_a_file_that_is_deleted_while_the_index_is_open_is_omitted(tmp_path: Pat
         gone.unlink()
         HistoryIndex(tmp_path).close()
         assert now_ms(index) == [100.0]
+
+
+def test_a_run_that_grows_while_the_index_is_open_has_the_cells_that_it_has_when_it_is_read(tmp_path: Path) -> None:
+    with HistoryWriter(tmp_path, RunHeader("run", moment(0), "0", ("tk1",))) as writer:
+        writer.append(at(KEY, 1.0))
+        with HistoryIndex(tmp_path) as index:
+            writer.append(at(OTHER, 2.0))
+            HistoryIndex(tmp_path).close()
+            assert (now_ms(index), now_ms(index, OTHER)) == ([1.0], [2.0])
 
 
 def test_a_problem_names_the_file_where_it_is_after_the_folder_was_moved(tmp_path: Path) -> None:
