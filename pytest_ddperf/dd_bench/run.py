@@ -90,7 +90,8 @@ class DdBenchRun:
             ConfigurationError: the service already exists, but the run would have to create it.
         """
         with contextlib.ExitStack() as stack:
-            stack.callback(self._target.close)
+            is_deleted = self._options.auto_kill or self._recreate
+            stack.callback(self._target.finish if is_deleted else self._target.close)
             self._target.connection.open()
             self._open()
             if self._options.auto_kill and not self._recreate:  # with it, each service is deleted after its batch size

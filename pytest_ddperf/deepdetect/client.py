@@ -175,6 +175,7 @@ class Client:
             ServiceNotFoundError: the service does not exist.
         """
         self.request("DELETE", _service_path(name), service=name)
+        self.in_flight.created.discard(name.lower())
         if self.latest_info is not None:  # else it would look like a service lost with its server
             left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
             self.latest_info = replace(self.latest_info, services=left)
