@@ -88,14 +88,12 @@ def test_a_boards_limit_of_all_networks_precedes_those_of_the_platform_it_is_lik
         ),
         (
             "[platforms.tk1.budgets]\nresnet50 = { max_ms = 40 }\nResNet-50 = { max_ms = 41 }\n",
-            None,
+            3,
             ("resnet50", "twice", "platforms.tk1.budgets"),
         ),
     ],
 )
-def test_a_wrong_budget_is_refused_with_its_line(
-    tmp_path: Path, toml: str, line: int | None, facts: tuple[str, ...]
-) -> None:
+def test_a_wrong_budget_is_refused_with_its_line(tmp_path: Path, toml: str, line: int, facts: tuple[str, ...]) -> None:
     with pytest.raises(BaselineFileError) as caught:
         platform(tmp_path, toml)
     assert_names(caught, "ddperf.toml", *facts)
