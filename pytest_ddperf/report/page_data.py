@@ -22,9 +22,6 @@ MOST_NIGHTS = 12_000
 FEWEST_NIGHTS = 10
 """Minimum number of nights kept for each cell, however many cells there are."""
 
-LONGEST_REASON = 300
-"""Maximum length of a verdict's explanation in the searchable table, characters."""
-
 FIELDS = (
     "platform", "model", "batch", "scenario", "baseline", "kind", "source", "x",
     "now", "change", "outcome", "tolerance", "limit", "removed", "sees", "passes", "clock", "why", "budget",
@@ -82,7 +79,7 @@ def _cell(
         None if cell.outcome is None else SEVERITY.index(cell.outcome),
         cell.tolerance, _short(cell.limit), _short(cell.shift_removed) or None, _short(cell.resolution),
         len(cell.samples_ms), cell.clock,
-        phrases.explain_verdict(cell, LONGEST_REASON), budget,
+        phrases.explain_verdict(cell), budget,
     ]  # fmt: skip
     while budget is None and row[-1] in (None, "", 0) and len(row) > FIELDS.index("now"):
         row.pop()

@@ -187,6 +187,15 @@ def test_the_run_is_reported_with_its_commit_and_server() -> None:
     assert "server http://tk1.lan:8080 (v0.28.0, 9f1c2ab, Release)" in text
 
 
+def test_a_long_reason_is_shown_whole() -> None:
+    results, reason = measured(), " ".join(f"word{number}" for number in range(300))
+    shown = replace(results, cells=tuple(replace(cell, reason=reason) for cell in results.cells if cell.outcome))
+    rows = page_data.build_page_data(shown, [])["cells"]
+    assert {row[page_data.FIELDS.index("why")] for row in rows} == {reason}
+    whys = re.findall(r"<tr class='why'><td colspan='7'><p>(.*?)</p>", html.render_page(shown, []))
+    assert set(whys) == {reason}
+
+
 def test_how_measurement_and_baseline_are_unlike_is_reported() -> None:
     results = measured()
     cells = tuple(replace(cell, notes=("the table is of caffe",)) for cell in results.cells if cell.outcome)
