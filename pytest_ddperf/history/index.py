@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
+from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.results import Trend, TrendNight
 from pytest_ddperf.history.index_lines import IndexedCell, IndexedRun, parse_conditions, summarize_file
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 FILE = "ddperf-index.sqlite"
-VERSION: Final = 6
+VERSION: Final = 7
 """SQLite's `user_version` of an index; one of another version is rebuilt. Raise it if the table or its content changes,
 as the files that are indexed already are not read again."""
 
@@ -205,6 +206,7 @@ class HistoryIndex:
                         TrendNight(
                             run.run, started, cell.now_ms, cell.outcome, cell.accepted, cell.change, cell.tolerance,
                             cell.baseline_ms, cell.baseline_kind, run.commit, cell.limit,
+                            Budget(**cell.budget).find_time_limit(key),
                         )
                     )  # fmt: skip
             if all(len(nights[key]) == most for key in night.keys):
