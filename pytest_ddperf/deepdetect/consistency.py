@@ -110,11 +110,11 @@ def _unmatched(
     probable, because the reverse comparison requires the other one then.
     """
     for item in items if any(one.box for one in items) else items[:1]:
-        there = [one for one in others if _overlap(item.box, one.box)]
         scale = max(1.0, abs(item.score))
-        least = item.score - rounding.margin * scale
-        if any(one.score >= least and _is_same(item.name, one.name, task) for one in there):
+        alike = [one for one in others if one.score >= item.score - rounding.margin * scale]
+        if any(_is_same(item.name, one.name, task) and _overlap(item.box, one.box) for one in alike):
             continue
+        there = [one for one in others if _overlap(item.box, one.box)]
         last = min((one.score for one in there), default=DETECTION_THRESHOLD + rounding.margin)
         # two different best classes cannot both have a probability above one half
         is_omitted = item.score <= min(last + rounding.tie * scale, (1 + rounding.tie) / 2)
