@@ -43,7 +43,6 @@ class PlatformBaseline:
         layers: the sources in order of precedence; the first that contains a cell applies to it.
     """
 
-    platform_id: str
     layers: tuple[Mapping[CellKey, Entry], ...] = ()
 
     def lookup(self, key: CellKey) -> Entry | None:
@@ -90,20 +89,20 @@ class BaselineStore:
         """
         platform = self._catalog.platform(platform_id)
         if kind not in KINDS:
-            return PlatformBaseline(platform.id, self._from_path(platform, kind, folder))
+            return PlatformBaseline(self._from_path(platform, kind, folder))
         files = [] if kind == "report" else self._recorded_runs(platform)
         layers: list[Mapping[CellKey, Entry]] = []
         if kind in ("auto", "recorded"):
             layers.extend(_cells_of(platform, recorded) for recorded in files)
         if kind in ("auto", "report"):
             layers.extend(self._published(platform))
-        stored = PlatformBaseline(platform.id, tuple(layers))
+        stored = PlatformBaseline(tuple(layers))
         if nights is None or kind not in ("auto", "history"):
             return stored
         held = nights.after(_since(files)).baselines()
         if kind == "auto":
             held = {key: entry for key, entry in held.items() if _comes_first(entry, stored.lookup(key))}
-        return PlatformBaseline(platform.id, (held, *layers))
+        return PlatformBaseline((held, *layers))
 
     def recorded_since(self, platform_id: str) -> Mapping[CellKey, str]:
         """Return when each cell was recorded, ISO 8601 in UTC; its history begins then.

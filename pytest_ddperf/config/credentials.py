@@ -16,7 +16,8 @@ def build_authorization(platform: Platform) -> Secret | None:
     """Build the value of the Authorization header for a platform's server; None if it has no credentials.
 
     Raises:
-        ConfigurationError: a named variable is not set, or `password_env` is given without `user_env`.
+        ConfigurationError: a named variable is not set, the user name contains a colon, or `password_env` is given
+            without `user_env`.
     """
     if platform.user_env is None and platform.password_env is None:
         return None
@@ -26,6 +27,11 @@ def build_authorization(platform: Platform) -> Secret | None:
             "contains the user name."
         )
     user = _value(platform, "user_env", platform.user_env)
+    if ":" in user:
+        raise ConfigurationError(
+            f"Platform {platform.id}: the user name in {platform.user_env} contains a colon, which Basic "
+            "authentication does not allow (RFC 7617); use another user."
+        )
     password = "" if platform.password_env is None else _value(platform, "password_env", platform.password_env)
     return encode_basic_auth(user, password)
 

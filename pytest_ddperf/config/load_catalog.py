@@ -114,7 +114,8 @@ def _by_id(names: Catalog, platform: Platform, key: str, file: Path) -> Mapping[
         except ConfigurationError as error:
             raise _wrong_network(file, ("platforms", platform.id, key, name), str(error)) from error
         if model in found:
-            raise BaselineFileError(file, None, f"network {model} twice under {where}", "each network once")
+            line = find_line(read_text(file, "TOML"), ("platforms", platform.id, key, name))
+            raise BaselineFileError(file, line, f"network {model} twice under {where}", "each network once")
         found[model] = values
     return found
 

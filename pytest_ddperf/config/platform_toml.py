@@ -31,8 +31,8 @@ ID_EXPECTED = "lower-case letters, digits and ._- only, such as my-board"
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r"\$\.([A-Za-z0-9_]+)")
-_TABLE = re.compile(r"\s*\[\s*(?P<table>[^\[\]]+)\]")
-_KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.*\"' -]+?)\s*=")
+_TABLE = re.compile(r"\s*\[\[?\s*(?P<table>[^\[\]]+)\]")
+_KEY = re.compile(r"\s*(?P<key>(?:[A-Za-z0-9_. -]|\"[^\"]*\"|'[^']*')+?)\s*=")
 _PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s.]+")
 _EXPECTED = "[platforms.<id>] tables, or [models.<id>] tables"
 
@@ -314,14 +314,16 @@ def _read_reference(where: Where, values: object) -> dict[str, Any]:
 
 
 def find_line(text: str, path: tuple[str, ...]) -> int | None:
-    """Find the line where a TOML table or key begins; None if it is written differently (an inline table)."""
+    """Find the line where a TOML table or key, or the first one below it, begins; None if it is in an inline table."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _TABLE.match(line):
-            table = _parts(header["table"])
-            if table == path:
-                return number
-        elif (key := _KEY.match(line)) and (*table, *_parts(key["key"])) == path:
+            table = found = _parts(header["table"])
+        elif key := _KEY.match(line):
+            found = (*table, *_parts(key["key"]))
+        else:
+            continue
+        if found[: len(path)] == path:
             return number
     return None
 

@@ -241,6 +241,11 @@ class BudgetCheck:
         return f"{abs(ratio - 1) * 100:.1f}"
 
 
+def collect_limits(checks: Iterable[BudgetCheck]) -> Budget:
+    """Return the limits that were checked."""
+    return Budget(**{one.key: one.limit for one in checks})
+
+
 def describe_over(checks: Iterable[BudgetCheck]) -> str:
     """State which limits a cell is over: `over its budget: min_fps = 25: ...`; "" if it is over none."""
     over = "; ".join(str(one) for one in checks if one.standing is Standing.OVER)

@@ -128,7 +128,9 @@ def _check_tolerance(value: float | str) -> float:
 SWITCH: Final = ValueType("true or false", _read_switch, bool)
 COUNT: Final = whole_number(1)
 INDEX: Final = whole_number(0)
-BUDGET: Final = number("a number above 0", lambda value: 0 < value < LARGEST)
+BUDGET: Final = number(
+    f"a number above 0, from {1 / LARGEST:g} to {LARGEST:g}", lambda value: 1 / LARGEST <= value <= LARGEST
+)
 GPU: Final = ValueType(
     "the index of one GPU, or -1 for all; a list is refused, because a server with such a service dies at GET /info",
     int,

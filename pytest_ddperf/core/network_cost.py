@@ -1,4 +1,4 @@
-"""The cost of a network, counted as the performance report counts it. Pure.
+"""The cost of a network, counted as the performance report counts it, and Caffe's size after pooling. Pure.
 
 The rules were recovered from the report's own table:
 
@@ -90,3 +90,10 @@ def add_up(layers: Iterable[tuple[int | None, int, bool]], uncounted: Iterable[t
         if is_depthwise or not operations:
             other += own
     return Cost(multiply_adds, multiply_adds + depthwise, parameters, other, tuple(uncounted))
+
+
+def compute_pooled_size(size: int, kernel: int, stride: int, pad: int, *, floor: bool = False) -> int:
+    """Return Caffe's size after pooling: rounded up (unless `floor`), without windows that start in the end padding."""
+    span = size + 2 * pad - kernel
+    count = (span // stride if floor else -(-span // stride)) + 1
+    return count - 1 if pad and (count - 1) * stride >= size + pad else count

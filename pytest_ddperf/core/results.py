@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from pytest_ddperf.core.budgets import NO_BUDGET, Budget
+from pytest_ddperf.core.budgets import NO_BUDGET, Budget, collect_limits
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.records import AGAINST, FAILING, Baseline, Outcome, Unavailable
 from pytest_ddperf.core.scenarios import scenario_sort_key
@@ -225,7 +225,7 @@ class Results:
     def budget_of(self, cell: Result) -> Budget:
         """The budget that a run applied to a cell, else the one in ddperf.toml."""
         if cell.budgets:
-            return Budget(**{one.key: one.limit for one in cell.budgets})
+            return collect_limits(cell.budgets)
         platform = self.catalog.platforms.get(cell.key.platform)
         return NO_BUDGET if platform is None else platform.budget_of(cell.key.model).of_cell(cell.key)
 
@@ -284,6 +284,7 @@ class TrendNight:
         baseline_kind: kind of that baseline; "" without one.
         commit: commit id of the tested project; "" if unknown.
         limit: the change beyond which the cell was regressed; None if unknown.
+        budget: the strictest limit of its time per image; None without one.
     """
 
     run: str
@@ -297,6 +298,7 @@ class TrendNight:
     baseline_kind: str = ""
     commit: str = ""
     limit: float | None = None
+    budget: TimeLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)

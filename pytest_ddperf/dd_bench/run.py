@@ -13,7 +13,7 @@ from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
 from pytest_ddperf.deepdetect.backoff import retry
 from pytest_ddperf.deepdetect.build_flags import list_built
-from pytest_ddperf.deepdetect.predictions import are_alike
+from pytest_ddperf.deepdetect.consistency import describe_change
 from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
@@ -90,7 +90,8 @@ class DdBenchRun:
             ConfigurationError: the service already exists, but the run would have to create it.
         """
         with contextlib.ExitStack() as stack:
-            stack.callback(self._target.close)
+            is_deleted = self._options.auto_kill or self._recreate
+            stack.callback(self._target.finish if is_deleted else self._target.close)
             self._target.connection.open()
             self._open()
             if self._options.auto_kill and not self._recreate:  # with it, each service is deleted after its batch size
@@ -253,7 +254,7 @@ class DdBenchRun:
             ServerError: it does not.
         """
         again = self._first()
-        if self._usual is not None and not are_alike(again, self._usual):
+        if self._usual is not None and describe_change(self._usual, again, self._options.task):
             raise AnswerError("it responds, but predicts something else than at the start")
 
 

@@ -175,18 +175,10 @@ class Client:
             ServiceNotFoundError: the service does not exist.
         """
         self.request("DELETE", _service_path(name), service=name)
+        self.in_flight.created.discard(name.lower())
         if self.latest_info is not None:  # else it would look like a service lost with its server
             left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
             self.latest_info = replace(self.latest_info, services=left)
-
-    def predict(self, body: Mapping[str, object], *, timeout_s: float | None = None) -> Timed:
-        """Request one prediction, timed from the first byte sent to the last byte received.
-
-        Raises:
-            ServerError: a subclass, with the server, the service and DeepDetect's own message.
-        """
-        service = body.get("service")
-        return self.predict_encoded(encode(body), service=str(service or ""), timeout_s=timeout_s)
 
     def predict_encoded(self, content: bytes, *, service: str, timeout_s: float | None = None) -> Timed:
         """Request one prediction with an encoded body, so that a body sent many times is encoded once."""

@@ -2,69 +2,156 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import math
+import operator
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pytest_ddperf.core.tasks import DETECTION_THRESHOLD, Task
+from pytest_ddperf.deepdetect.predictions import Box  # noqa: TC001 - NamedTuple reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Iterator, Sequence
 
+    from pytest_ddperf.deepdetect.predictions import Prediction
     from pytest_ddperf.deepdetect.protocol import Answer
 
-Seen = dict[str, tuple[str, float]]
-"""The best class of each image and its probability, by uri."""
 
-PROBABILITY_MARGIN: Final = 0.02
-"""Maximum change of a probability: GPUs sum in any order, and float16 has three digits."""
+class Rounding(NamedTuple):
+    """How much two predictions of one image may differ.
 
-TIE: Final = 1e-3
-"""Maximum difference between the probabilities of two classes that may change places."""
+    Args:
+        tie: difference between the probabilities of two classes that may change places.
+        margin: change of a number, relative to it if it is above 1; share of a mask's pixels whose class may change.
+    """
 
-TIE_ACROSS_SIZES: Final = 0.02
-"""The same between two batch sizes, which may use different kernels or TensorRT engines."""
+    tie: float
+    margin: float
 
-MARGIN_ACROSS_SIZES: Final = 0.1
-"""Maximum change of a probability between two batch sizes. In float16 a logit of a deep network is accurate to about
-0.2, which changes a probability of 0.5 by 0.05. With another network the change is larger, or the class differs."""
+
+SAME_SIZE: Final = Rounding(tie=1e-3, margin=0.02)
+"""Between two requests of one batch size: GPUs sum in any order, and float16 has three digits."""
+
+ACROSS_SIZES: Final = Rounding(tie=0.02, margin=0.1)
+"""Between two batch sizes, or two servers, which may use different kernels or TensorRT engines. In float16 a logit of a
+deep network is accurate to about 0.2, which changes a probability of 0.5 by 0.05. With another network the change is
+larger, or the class differs."""
+
+SAME_OBJECT: Final = 0.5
+"""Least overlap of two boxes around the same object, intersection over union, as in PASCAL VOC. Of two boxes whose
+probabilities are close, non-maximum suppression keeps one or the other."""
+
+SAME_TEXT: Final = 0.25
+"""Share of a text's characters that may differ, at least one: each column of a text has its own ties."""
 
 _SHOWN: Final = 3
 
 
-def select_best_classes(answer: Answer, only: Container[str] | None = None) -> Seen:
-    """Select the best class of each image of a checked answer, or only of some uris; images without one are omitted."""
-    return {
-        one.uri: max(one.classes, key=lambda listed: listed[1])
-        for one in answer.predictions
-        if one.classes and (only is None or one.uri in only)
-    }
-
-
 def describe_disagreement(
-    before: Mapping[str, tuple[str, float]],
-    after: Mapping[str, tuple[str, float]],
-    *,
-    tie: float = TIE,
-    margin: float = PROBABILITY_MARGIN,
+    before: Answer, after: Answer, task: Task = Task.CLASSIFICATION, rounding: Rounding = SAME_SIZE
 ) -> str:
-    """Describe how two answers for the same images differ by more than `tie` and `margin`; "" if they agree."""
-    wrong = [uri for uri, was in before.items() if not _agree(was, after.get(uri), tie, margin)]
-    if not wrong:
+    """Describe how two answers differ beyond rounding, in the images that both contain; "" if they agree."""
+    first = {one.uri: one for one in before.predictions}
+    pairs = [(first[one.uri], one) for one in after.predictions if one.uri in first]
+    changes = [
+        f"{was.uri} {change}"
+        for was, now in pairs
+        if was != now and (change := describe_change(was, now, task, rounding))
+    ]
+    if not changes:
         return ""
-    shown = [f"{uri} was {_shown(before[uri])} and is {_shown(after.get(uri))}" for uri in wrong[:_SHOWN]]
-    more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    return f"{len(wrong)} of {len(before)} images differ: {'; '.join(shown)}{more}"
+    more = f", and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+    return f"{len(changes)} of {len(pairs)} images differ: {'; '.join(changes[:_SHOWN])}{more}"
 
 
-def _agree(was: tuple[str, float], now: tuple[str, float] | None, tie: float, margin: float) -> bool:
-    if now is None:
-        return False
-    (before, before_p), (after, after_p) = was, now
-    if before == after:
-        return abs(before_p - after_p) <= margin
-    # two different best classes cannot both have a probability above one half
-    return abs(before_p - after_p) <= tie and max(before_p, after_p) <= (1 + tie) / 2
+def describe_change(before: Prediction, after: Prediction, task: Task, rounding: Rounding = SAME_SIZE) -> str:
+    """Describe the first difference beyond rounding between two predictions of one image; "" if they agree."""
+    return next(_changes(before, after, task, rounding), "")
 
 
-def _shown(one: tuple[str, float] | None) -> str:
-    if one is None:
-        return "missing"
-    name, probability = one
-    return f"{name if len(name) <= 40 else name[:37] + '...'} ({probability:.3f})"
+class _Item(NamedTuple):
+    """A class, an object or a neighbour; `score` is its probability, or minus its distance."""
+
+    name: str
+    score: float
+    box: Box | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name if len(self.name) <= 40 else self.name[:37] + '...'} ({abs(self.score):.3f})"
+
+
+def _changes(before: Prediction, after: Prediction, task: Task, rounding: Rounding) -> Iterator[str]:
+    for list_items in (_objects, _neighbours):
+        ours, theirs = list_items(before), list_items(after)
+        for lost, instead in _unmatched(ours, theirs, task, rounding):
+            yield f"was {lost} and is {instead or 'missing'}"
+        for new, instead in _unmatched(theirs, ours, task, rounding):
+            yield f"was {instead or 'missing'} and is {new}"
+    values = zip_longest(before.vector or (), after.vector or (), fillvalue=("missing", math.nan))
+    for (name, was), (other, now) in values:
+        if name != other or not abs(was - now) <= rounding.margin * max(1.0, abs(was), abs(now)):
+            yield f"was {name} {was:.4g} and is {other} {now:.4g}"
+    if task is Task.SEGMENTATION:  # a search, too, may contain such a list: the features, which its distances compare
+        mask, changed = before.mask or (), after.mask or ()
+        if len(mask) != len(changed):
+            yield f"had {len(mask)} pixels and has {len(changed)}"
+        elif (pixels := sum(map(operator.ne, mask, changed))) > rounding.margin * len(mask):
+            yield f"has another class in {pixels / len(mask):.0%} of its pixels"
+
+
+def _unmatched(
+    items: Sequence[_Item], others: Sequence[_Item], task: Task, rounding: Rounding
+) -> Iterator[tuple[_Item, _Item | None]]:
+    """Yield the items that another list should contain and does not, with the best one in their place.
+
+    All objects with boxes are compared, but only the first item of other lists. The server may have omitted an item
+    from the other list that is not better than the last one there. An object in place of another one may be more
+    probable, because the reverse comparison requires the other one then.
+    """
+    for item in items if any(one.box for one in items) else items[:1]:
+        scale = max(1.0, abs(item.score))
+        alike = [one for one in others if one.score >= item.score - rounding.margin * scale]
+        if any(_is_same(item.name, one.name, task) and _overlap(item.box, one.box) for one in alike):
+            continue
+        there = [one for one in others if _overlap(item.box, one.box)]
+        last = min((one.score for one in there), default=DETECTION_THRESHOLD + rounding.margin)
+        # two different best classes cannot both have a probability above one half
+        is_omitted = item.score <= min(last + rounding.tie * scale, (1 + rounding.tie) / 2)
+        if not is_omitted or task is Task.OCR:  # the probability of a text is that of all its characters
+            yield item, max(there, key=lambda one: one.score, default=None)
+
+
+def _objects(one: Prediction) -> list[_Item]:
+    """List classes or objects, best first."""
+    found = [_Item(name, probability, box) for (name, probability), box in zip_longest(one.classes, one.boxes)]
+    found += [_Item(region.category, region.probability, region.box) for region in one.regions or ()]
+    return sorted(found, key=lambda item: item.score, reverse=True)
+
+
+def _neighbours(one: Prediction) -> list[_Item]:
+    """List the nearest neighbours of the image or of its objects, those of the best object first."""
+    found = list(one.neighbours or ())
+    for region in sorted(one.regions or (), key=lambda region: region.probability, reverse=True):
+        found += region.neighbours or ()
+    return [_Item(neighbour.uri, -neighbour.distance) for neighbour in found]
+
+
+def _is_same(one: str, other: str, task: Task) -> bool:
+    if one == other or task is not Task.OCR:
+        return one == other
+    longer = max(len(one), len(other))
+    same = sum(block.size for block in SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks())
+    return longer - same <= max(1.0, SAME_TEXT * longer)
+
+
+def _overlap(one: Box | None, other: Box | None) -> bool:
+    """Whether two boxes are around the same object; true for items without boxes."""
+    if one is None or other is None:
+        return True
+    both, areas = 1.0, [1.0, 1.0]
+    for low, high in (("xmin", "xmax"), ("ymin", "ymax")):
+        sides = [sorted((getattr(box, low), getattr(box, high))) for box in (one, other)]
+        both *= max(0.0, min(side[1] for side in sides) - max(side[0] for side in sides))
+        areas = [area * (side[1] - side[0]) for area, side in zip(areas, sides, strict=True)]
+    return both >= SAME_OBJECT * (sum(areas) - both)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.errors import (
+    AnswerError,
     GatewayError,
     NoConnectionError,
     ServerBusyError,
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _GATEWAY_TIMEOUT: Final = 504
 
+_UNANSWERED: Final = (ServerUnreachableError, GatewayError, AnswerError)
+"""Errors of a request, if it was sent, that the server may have carried out nevertheless."""
+
 
 class RequestsInFlight:
     """The predictions requested from one server by all clients, in any thread.
@@ -32,6 +36,10 @@ class RequestsInFlight:
     A server counts a prediction when it ends (`predict_count`), and continues with a prediction whose request timed
     out. So a prediction that timed out has ended when the server has counted as many predictions as were requested. The
     fate of a request whose connection was cut is unknown; it is not waited for.
+
+    Attributes:
+        created: services, in lower case, whose requested creation is not known to have failed. A service that is
+            deleted, or that its creator takes over, is removed.
     """
 
     def __init__(self) -> None:
@@ -42,6 +50,7 @@ class RequestsInFlight:
         self._doubtful = False
         self._running: dict[str, int] = {}
         self._creating: set[str] = set()
+        self.created: set[str] = set()
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -52,6 +61,10 @@ class RequestsInFlight:
     def is_open(self) -> bool:
         """Whether the server's counts must be read before it is known that none of our predictions is running."""
         return bool(self._running or self._timed_out or self._doubtful)
+
+    def is_creating(self, service: str) -> bool:
+        """Whether the creation of a service timed out and may still be running."""
+        return service.lower() in self._creating
 
     @contextmanager
     def track_prediction(self, service: str) -> Iterator[None]:
@@ -83,18 +96,21 @@ class RequestsInFlight:
         """
         name = service.lower()
         with self._lock:
-            if name in self._creating:
+            if self.is_creating(name):
                 raise ServerBusyError(
                     "The server may still be creating the service, because the request timed out; it is not requested "
                     "a second time meanwhile. Raise --ddperf-cold-start-timeout",
                     service=service,
                 )
             self._creating.add(name)
+            self.created.add(name)
         try:
             yield
         except ServerError as error:
             if not _is_timeout(error):
                 self._creating.discard(name)
+            if isinstance(error, NoConnectionError) or not isinstance(error, _UNANSWERED):
+                self.created.discard(name)
             raise
         self._creating.discard(name)
         self.reset_service(name)

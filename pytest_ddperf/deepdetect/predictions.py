@@ -24,12 +24,6 @@ PROBABILITY_SLACK: Final = 1e-4
 SUM_SLACK: Final = 0.01
 """How far the sum of an image's probabilities may exceed 1; the worst case is a thousand classes in float16."""
 
-LIKENESS: Final = 0.02
-"""Maximum difference between two predictions of one image, relative to the larger number if that is above 1.
-
-The order of additions differs between batch sizes, and half precision has three digits.
-"""
-
 _NAMES_SHOWN: Final = 3
 
 
@@ -148,19 +142,6 @@ def find_flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[
     return wrong
 
 
-def are_alike(one: Prediction, other: Prediction) -> bool:
-    """Whether two predictions of the same image are equal up to rounding.
-
-    Objects, and classes after the first, may change places if their probabilities are close.
-    """
-    if [name for name, _ in one.classes[:1]] != [name for name, _ in other.classes[:1]]:
-        return False
-    mine, others = list(_numbers(one)), list(_numbers(other))
-    return len(mine) == len(others) and all(
-        abs(a - b) <= LIKENESS * max(1.0, abs(a), abs(b)) for a, b in zip(mine, others, strict=True)
-    )
-
-
 def shorten_list(names: Sequence[str]) -> str:
     """Format the first few names of a list and the number of further ones."""
     shown = ", ".join(name if len(name) <= 120 else f"{name[:117]}..." for name in names[:_NAMES_SHOWN])
@@ -197,17 +178,6 @@ def _ill_sized(predictions: Iterable[Prediction], input_size: tuple[int, int] | 
             wrong.append(f"{one.uri} ({len(one.mask)} values for {size[0]}x{size[1]} pixels)")
     if wrong:
         yield f"{len(wrong)} masks do not have one value per pixel: {shorten_list(wrong)}"
-
-
-def _numbers(one: Prediction) -> Iterator[float]:
-    """All numbers of an image's prediction; those that may come in any order are sorted."""
-    yield from sorted((probability for _, probability in one.classes), reverse=True)
-    for side in ("xmin", "ymin", "xmax", "ymax"):
-        yield from sorted(float(getattr(box, side)) for box in one.boxes)
-    yield from sorted((region.probability for region in one.regions or ()), reverse=True)
-    yield from (value for _, value in one.vector or ())
-    yield from one.mask or ()
-    yield from sorted(neighbour.distance for neighbour in one.neighbours or ())
 
 
 _Rule = tuple[str, "Callable[[Prediction], bool]"]

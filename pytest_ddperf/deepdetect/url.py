@@ -83,7 +83,12 @@ class ServerUrl:
         where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
         authorization = None
         if parts.username is not None:
-            authorization = encode_basic_auth(unquote(parts.username), unquote(parts.password or ""))
+            user = unquote(parts.username)
+            if ":" in user:
+                raise ConfigurationError(
+                    f"The server URL {shown!r} is invalid; {expected} without a colon in the user name (RFC 7617)."
+                )
+            authorization = encode_basic_auth(user, unquote(parts.password or ""))
         return cls(where, is_this_host(parts.hostname), authorization)
 
 
@@ -104,8 +109,9 @@ def check_url(url: str) -> str:
     if url != EMBEDDED:
         try:
             ServerUrl.parse(url)
-        except ConfigurationError:
-            raise ValueError("http[s]://[user:password@]host:port[/path], or embedded") from None
+        except ConfigurationError as error:
+            expected = str(error).rpartition("; expected ")[2].removesuffix(".")
+            raise ValueError(f"{expected}, or embedded") from None
     return url
 
 

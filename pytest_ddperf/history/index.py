@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
+from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.results import Trend, TrendNight
 from pytest_ddperf.history.index_lines import IndexedCell, IndexedRun, parse_conditions, parse_keys, summarize_file
 from pytest_ddperf.history.run_file import describe_broken_lines, format_path
@@ -195,6 +196,7 @@ class HistoryIndex:
                         TrendNight(
                             run.run, started, cell.now_ms, cell.outcome, cell.accepted, cell.change, cell.tolerance,
                             cell.baseline_ms, cell.baseline_kind, run.commit, cell.limit,
+                            Budget(**cell.budget).find_time_limit(key),
                         )
                     )  # fmt: skip
                     if len(nights[key]) == most:

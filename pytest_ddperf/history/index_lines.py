@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from pytest_ddperf.core.budgets import BUDGET_KEYS
 from pytest_ddperf.core.records import AGAINST, CellKey, Conditions, Outcome, times_per_image
 from pytest_ddperf.core.results import NO_TIME, select_reddest
 from pytest_ddperf.history.run_file import MOST_IMAGES, HistoryError, decode_run, format_path, start_time
@@ -55,6 +56,11 @@ class _Measurement(msgspec.Struct, gc=False):
     network_files: dict[str, str] = {}
 
 
+class _Limit(msgspec.Struct, gc=False):
+    key: str
+    limit: Annotated[float, msgspec.Meta(gt=0)]
+
+
 class _Line(msgspec.Struct, gc=False):
     key: _Key
     nodeid: str
@@ -67,6 +73,7 @@ class _Line(msgspec.Struct, gc=False):
     baseline_ms: float | None = None
     limit: float | None = None
     compared: Outcome | None = None
+    budgets: list[_Limit] = []
 
 
 class IndexedRun(msgspec.Struct, frozen=True, gc=False):
@@ -116,6 +123,7 @@ class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
             that can be compared.
         rounds_ms: milliseconds per image by the gated clock, of every round that has any.
         network_files: as `Measurement.network_files`.
+        budget: the limits of its budget, by key.
     """
 
     outcome: Outcome
@@ -129,6 +137,7 @@ class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
     rounds_ms: list[list[float]] = []
     network_files: dict[str, str] = {}
     limit: float | None = None
+    budget: dict[str, float] = {}
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -217,6 +226,7 @@ def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool
         line.baseline_ms if baseline is None or line.baseline_ms is not None else baseline.value_ms,
         "" if baseline is None else baseline.kind,
         limit=line.limit,
+        budget={one.key: one.limit for one in line.budgets if one.key in BUDGET_KEYS},
     )
     if measurement is None or comparison not in _JUDGED or measurement.invalid or measurement.key != line.key:
         return cell

@@ -58,9 +58,9 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     try:
         net = read_net(model_folder.read_text(folder.deploy, "a prototxt"), folder.deploy)
         layers = compute_sizes(net)
-        cost = compute_model_cost(net)
     except ModelFileError as error:
         return KindCheck(Kind.CAFFE, (missing_finding("network", str(error)), _weights(folder)))
+    cost = compute_model_cost(layers)
     images = _images(net, layers)
     classes, output = _output(layers)
     named = f" ({net.name})" if net.name else ""

@@ -65,6 +65,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             item.nodeid: collection.check_budget(bench.settings, key, collection.list_cells_of_test(bench, item), item)
             for item, key in gated
         }
+        bench.cells.limited_percentiles = {
+            key.platform for item, key in gated if bench.cells.budgets[item.nodeid].requests_needed
+        }
         bench.cells.limited_figures = sum(bench.cells.budgets[item.nodeid].count_figures(key) for item, key in gated)
     except ConfigurationError as error:
         if not bench.is_worker:
@@ -73,6 +76,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if bench.is_worker and gated:  # must arrive before the collection that xdist sends
         marked = {item.nodeid: (key.platform, key.model, key.batch_size, key.scenario) for item, key in gated}
         send_to_controller(config, "cells", marked)
+        send_to_controller(config, "limited percentiles", sorted(bench.cells.limited_percentiles))
     cells = [key for item, key in gated if not any(item.iter_markers("skip"))]
     option = config.option
     plans_only = option.collectonly or option.setuponly or option.setupplan

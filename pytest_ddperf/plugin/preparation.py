@@ -18,7 +18,6 @@ from pytest_ddperf.servers.services import check_parameters
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.plugin.session import BenchSession
@@ -52,22 +51,21 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
             f"{' and '.join(names)} use the same server, {server}; they are measured one after the other."
             for server, names in settings.shared_servers().items()
         ]
-        bench.warnings += list_unchecked_percentiles(settings, cells)
+        bench.warnings += _list_unchecked_percentiles(bench, cells)
         read_trends(bench)
         _check_servers(bench, cells, opens=opens)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
 
-def list_unchecked_percentiles(settings: Settings, cells: Sequence[CellKey]) -> list[str]:
-    """Warn of each platform of which ddperf.toml limits percentiles, but no cell is measured under load."""
-    limited = {key.platform for key in cells if settings.budget(key.platform, key.model).requests_needed}
+def _list_unchecked_percentiles(bench: BenchSession, cells: Sequence[CellKey]) -> list[str]:
+    """Warn of each platform of which budgets limit percentiles, but no cell is measured under load."""
     no_load = "no cell is measured under load; add --ddperf-concurrency=N or --ddperf-rate=R."
     in_pairs = "--ddperf-against compares single requests; omit it to check them under load."
     return [
         f"The budgets of {platform} limit percentiles, which are not checked, because "
-        f"{no_load if settings.reference_url(platform) is None else in_pairs}"
-        for platform in sorted(limited - {key.platform for key in cells if key.scenario})
+        f"{no_load if bench.settings.reference_url(platform) is None else in_pairs}"
+        for platform in sorted(bench.cells.limited_percentiles - {key.platform for key in cells if key.scenario})
     ]
 
 

@@ -28,6 +28,7 @@ class RunCells:
         deselected: the number of deselected cells.
         budgets: the budgets of these cells, by node id.
         limited_figures: the number of figures of these cells with a limit.
+        limited_percentiles: the platforms with a cell whose budget limits a percentile.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -37,6 +38,7 @@ class RunCells:
         self.deselected = 0
         self.budgets: Mapping[str, Budget] = {}
         self.limited_figures = 0
+        self.limited_percentiles: set[str] = set()
         self._config = config
 
     @property

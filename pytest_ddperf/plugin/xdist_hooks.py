@@ -137,6 +137,8 @@ class XdistHooks:
                 kind, value = self._sent.get_nowait()
                 if kind == "cells":
                     self._cells |= {nodeid: CellKey(*parts) for nodeid, parts in value.items()}
+                elif kind == "limited percentiles":
+                    self._bench.cells.limited_percentiles |= set(value)
                 elif kind == "refused":
                     raise pytest.UsageError(value)
                 elif kind == "begun":

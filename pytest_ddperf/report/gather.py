@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pytest_ddperf.baselines.store import BaselineStore
+from pytest_ddperf.core.budgets import collect_limits
 from pytest_ddperf.core.results import (
     NO_TIME,
     Results,
@@ -289,6 +290,7 @@ def add_run(trends: Iterable[Trend], run: RunFacts, records: Iterable[CellRecord
                 "" if baseline is None else baseline.kind,
                 run.commit,
                 record.limit,
+                collect_limits(record.budgets).find_time_limit(key),
             )
             nights[key] = (*nights.get(key, ()), night)[-MOST_NIGHTS:]
     return [Trend(key, nights[key]) for key in sorted(nights) if len(nights[key]) > 1]

@@ -34,9 +34,6 @@ GENERATOR = f"pytest-ddperf {__version__}"
 _SCRIPTS = ("data.js", "plot.js", "hover.js", "controls.js", "table.js")
 """Scripts of the page in order: each uses only those before it."""
 
-LONGEST_REASON = 600
-"""Maximum length of a verdict's explanation in the list of failed cells, characters; CSV and JSON are not truncated."""
-
 _ATTENTION = ("Cell", "Change", "Now", "Baseline", "Tolerance", "Resolution", "Passes")
 """Columns of the table of cells that need attention."""
 
@@ -260,7 +257,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
             for label, figure in zip(_ATTENTION[1:-1], figures, strict=True)
         )
         + f"<td>{_strip(cell)}</td></tr>"
-        f"<tr class='why'><td colspan='7'><p>{escape(phrases.explain_verdict(cell, LONGEST_REASON))}</p></td></tr>"
+        f"<tr class='why'><td colspan='7'><p>{escape(phrases.explain_verdict(cell))}</p></td></tr>"
     )
 
 

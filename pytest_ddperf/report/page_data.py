@@ -22,9 +22,6 @@ MOST_NIGHTS = 12_000
 FEWEST_NIGHTS = 10
 """Minimum number of nights kept for each cell, however many cells there are."""
 
-LONGEST_REASON = 300
-"""Maximum length of a verdict's explanation in the searchable table, characters."""
-
 FIELDS = (
     "platform", "model", "batch", "scenario", "baseline", "kind", "source", "x",
     "now", "change", "outcome", "tolerance", "limit", "removed", "sees", "passes", "clock", "why", "budget",
@@ -45,7 +42,7 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
     cells = [_cell(cell, platforms, models, sources, _budget(results, cell, budgets)) for cell in results.cells]
     shortened = _shorten(trends)
     runs: dict[tuple[str, str, str], int] = {}
-    histories = [_trend(trend.key, trend.nights[-shortened:], runs) for trend in trends]  # all, if it is 0
+    histories = [_trend(trend.key, trend.nights[-shortened:], runs, budgets) for trend in trends]  # all, if it is 0
     document = {
         "platforms": [_platform(results, name) for name in platforms],
         "models": [_model(results, name) for name in models],
@@ -65,7 +62,10 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
 
 def _budget(results: Results, cell: Result, budgets: dict[TimeLimit, int]) -> int | None:
     """Return the index of a cell's strictest limit of the time per image; None without one."""
-    limit = results.time_limit_of(cell)
+    return _index(results.time_limit_of(cell), budgets)
+
+
+def _index(limit: TimeLimit | None, budgets: dict[TimeLimit, int]) -> int | None:
     return None if limit is None else budgets.setdefault(limit, len(budgets))
 
 
@@ -82,7 +82,7 @@ def _cell(
         None if cell.outcome is None else SEVERITY.index(cell.outcome),
         cell.tolerance, _short(cell.limit), _short(cell.shift_removed) or None, _short(cell.resolution),
         len(cell.samples_ms), cell.clock,
-        phrases.explain_verdict(cell, LONGEST_REASON), budget,
+        phrases.explain_verdict(cell), budget,
     ]  # fmt: skip
     while budget is None and row[-1] in (None, "", 0) and len(row) > FIELDS.index("now"):
         row.pop()
@@ -117,14 +117,20 @@ def _shorten(trends: Sequence[Trend]) -> int:
     return max(FEWEST_NIGHTS, MOST_NIGHTS // len(trends))
 
 
-def _trend(key: CellKey, nights: Iterable[TrendNight], runs: dict[tuple[str, str, str], int]) -> list[Any]:
-    """Return a cell's id and its nights: run, ms, verdict, accepted, baseline, tolerance."""
+def _trend(
+    key: CellKey,
+    nights: Iterable[TrendNight],
+    runs: dict[tuple[str, str, str], int],
+    budgets: dict[TimeLimit, int],
+) -> list[Any]:
+    """Return a cell's id and its nights: run, ms, verdict, accepted, baseline, tolerance and, if it has one, budget."""
     rows = []
     for night in nights:
         run = (night.started.isoformat(timespec="minutes"), night.run, night.commit)
         verdict, accepted = SEVERITY.index(night.outcome), int(night.accepted)
         held = _short(night.baseline_ms)
-        rows.append([runs.setdefault(run, len(runs)), _short(night.now_ms), verdict, accepted, held, night.tolerance])
+        row = [runs.setdefault(run, len(runs)), _short(night.now_ms), verdict, accepted, held, night.tolerance]
+        rows.append(row if night.budget is None else [*row, _index(night.budget, budgets)])
     return [str(key), rows]
 
 

@@ -105,15 +105,15 @@ def format_not_measured(count: int) -> str:
     return f"{count} baseline cell{'' if count == 1 else 's'} not measured"
 
 
-def explain_verdict(cell: Result, length: int) -> str:
+def explain_verdict(cell: Result, length: int | None = None) -> str:
     """Explain a verdict on one line, with the notes on the comparison.
 
     Args:
         cell: a cell with a verdict.
-        length: maximum length of the explanation, characters; notes are not truncated.
+        length: maximum length of the explanation, characters; None for no limit. Notes are not truncated.
     """
     reason = join_lines(cell.reason)
-    short = reason if len(reason) <= length else f"{reason[:length]} ..."
+    short = reason if length is None or len(reason) <= length else f"{reason[:length]} ..."
     said = f"{short}." if short and cell.notes and not short.endswith(".") else short
     return " ".join(part for part in (said, *(f"Note: {join_lines(note)}." for note in cell.notes)) if part)
 

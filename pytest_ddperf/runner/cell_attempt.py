@@ -185,7 +185,7 @@ class CellAttempt:
         """Make the first prediction of the service, and return its time by the client's clock, milliseconds."""
         first = self._batch.predict(self._run.plan.server.cold_start_timeout_s)
         self.answered = True
-        self._run.health.compare(self._key, first.answer, self._creation)
+        self._run.health.compare(self._key, first.answer, self._creation, task=self._service.task)
         self._run.target.warm = self._service
         return first.client_ms
 
@@ -198,7 +198,7 @@ class CellAttempt:
     def check(self, answer: Answer) -> None:
         """Compare an answer with the model's first answer."""
         self.answered = True
-        self._run.health.compare(self._key, answer, self._creation)
+        self._run.health.compare(self._key, answer, self._creation, task=self._service.task)
 
     def reject(self, measured: Round) -> str:
         """Return why the board makes a round invalid, "" if it does not."""

@@ -6,14 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect.backoff import back_off
 from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, wait_until_up
-from pytest_ddperf.deepdetect.consistency import (
-    MARGIN_ACROSS_SIZES,
-    TIE_ACROSS_SIZES,
-    describe_disagreement,
-    select_best_classes,
-)
+from pytest_ddperf.deepdetect.consistency import ACROSS_SIZES, SAME_SIZE, describe_disagreement
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.errors import (
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.deepdetect.client import Client
-    from pytest_ddperf.deepdetect.consistency import Seen
     from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
     from pytest_ddperf.servers.services import OpenService
     from pytest_ddperf.servers.target import Target
@@ -53,7 +48,8 @@ class Reference:
     """
 
     batch_size: int
-    seen: Seen
+    answer: Answer
+    task: Task
     creation: OpenService | None = None
 
 
@@ -219,7 +215,9 @@ class ServerHealth:
 
     # verifying predictions
 
-    def compare(self, key: CellKey, answer: Answer, creation: OpenService | None = None) -> None:
+    def compare(
+        self, key: CellKey, answer: Answer, creation: OpenService | None = None, *, task: Task = Task.CLASSIFICATION
+    ) -> None:
         """Record the first predictions of a model, and compare later ones with them for the images in both.
 
         This detects a service that was replaced by another one of the same name when no counter of the server shows it.
@@ -230,17 +228,10 @@ class ServerHealth:
         """
         reference = self._references.get((key.platform, key.model))
         if reference is None or reference.creation is not creation:
-            self._references[key.platform, key.model] = Reference(key.batch_size, select_best_classes(answer), creation)
+            self._references[key.platform, key.model] = Reference(key.batch_size, answer, task, creation)
             return
-        now = select_best_classes(answer, reference.seen)
-        if now == reference.seen:
-            return
-        before = {uri: was for uri, was in reference.seen.items() if uri in now}
-        if key.batch_size == reference.batch_size:
-            difference = describe_disagreement(before, now)
-        else:
-            difference = describe_disagreement(before, now, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
-        if difference:
+        rounding = SAME_SIZE if key.batch_size == reference.batch_size else ACROSS_SIZES
+        if difference := describe_disagreement(reference.answer, answer, task, rounding):
             raise AnswerError(
                 f"The predictions of {key.model} changed during the run: {difference}. Its service may hold another "
                 "network now, or the server computes wrong results: check the server's log"
@@ -254,9 +245,7 @@ class ServerHealth:
         ours, theirs = (one._references.get((key.platform, key.model)) for one in (self, other))  # noqa: SLF001 - same class
         if ours is None or theirs is None or ours.creation is not None or theirs.creation is not None:
             return ""
-        common = ours.seen.keys() & theirs.seen.keys()
-        seen = [{uri: one.seen[uri] for uri in common} for one in (theirs, ours)]
-        return describe_disagreement(*seen, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
+        return describe_disagreement(theirs.answer, ours.answer, ours.task, ACROSS_SIZES)
 
     def forget_random(self, platform: str, current: OpenService | None) -> None:
         """Forget a platform's predictions of services, except the current one, whose random weights no longer exist."""
@@ -296,8 +285,7 @@ class ServerHealth:
             except ServiceNotFoundError as error:
                 missing = missing or error
                 continue
-            difference = describe_disagreement(reference.seen, select_best_classes(answer))
-            if difference:
+            if difference := describe_disagreement(reference.answer, answer, reference.task):
                 raise AnswerError(
                     f"After the server failed, the predictions of {compared} changed during the run: {difference}. "
                     "Its results are wrong: restart it and check its log"

@@ -157,6 +157,8 @@ class Target:
         self.release_service()
         self.current_service = open_service(self.client, self.options.of(model.id), model, batch_size)
         self._used.add(self.current_service.name)
+        if self.current_service.created:
+            self.client.in_flight.created.discard(self.current_service.name)
         return self.current_service
 
     def use_other_size(self, model: Network, refusal: ServerError) -> int:
@@ -222,7 +224,7 @@ class Target:
         """Delete the last service if we created it; other services stay. Does nothing if the server is gone."""
         service = self.current_service
         self.forget_service()
-        if service is not None and service.created:
+        if service is not None and (service.created or service.name in self.client.in_flight.created):
             self._used.discard(service.name)
             self.delete_service(service.name)
 
@@ -230,19 +232,25 @@ class Target:
         """Delete a service; a failure is reported, and does not matter if the service is gone."""
         try:
             self.client.delete_service(name)
-        except ServiceNotFoundError:
-            return  # another client deleted it, or the server was restarted
+        except ServiceNotFoundError:  # another client deleted it, or the server was restarted
+            if self.client.in_flight.is_creating(name):
+                self.connection.say(
+                    f"ddperf: the server may still be creating the service {name}, because the request timed out; "
+                    "delete it when it exists, or restart the server"
+                )
         except ServerError as error:
             self.connection.say(f"ddperf: the service {name} could not be deleted: {error}")
 
     def finish(self) -> None:
-        """Finish measuring the server: delete the used services if that was requested, and close.
+        """Finish measuring the server: delete our services, and all used ones if that was requested, and close.
 
-        May be called twice.
+        Our services include those whose creation is not known to have failed, e.g. because it timed out. May be called
+        twice.
         """
-        if self.connection.is_open and self.options.parameters.delete_services:
+        if self.connection.is_open:
             self.release_service()
-            for name in sorted(self._used):
+            used = self._used if self.options.parameters.delete_services else set()
+            for name in sorted(used | self.client.in_flight.created):
                 self.delete_service(name)
         self._used.clear()
         self.close()

@@ -195,6 +195,14 @@ def test_percentiles_that_pairs_cannot_have_are_a_warning(tk1: BenchProject) -> 
     assert_names(said(result), "warning", "budgets of tk1", "not checked", "--ddperf-against")
 
 
+@plain_and_xdist
+def test_a_percentile_in_a_marker_that_pairs_cannot_have_is_a_warning(tk1: BenchProject, how: tuple[str, ...]) -> None:
+    write_test(tk1, "p95_ms=100")
+    result = tk1.run(*CELL_B1, "--ddperf-against=self", *how)
+    assert result.ret == pytest.ExitCode.OK
+    assert_names(said(result), "warning", "budgets of tk1", "not checked", "--ddperf-against")
+
+
 @every_row(
     "marker, options, facts",
     [

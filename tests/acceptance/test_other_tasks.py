@@ -111,3 +111,27 @@ def test_every_task_is_measured_and_its_answers_hold(pytester: pytest.Pytester, 
         project = BenchProject(pytester, server)
         assert project.run(f"--ddperf-models={model}", "--ddperf-batch-sizes=1,2").ret == 0
         assert project.verdicts() == {f"tk1-{model}-b1": "new", f"tk1-{model}-b2": "new"}
+
+
+CHANGED: dict[str, dict[str, Any]] = {
+    "task_detection": {"classes": []},
+    "task_segmentation": {"vals": [3.0] * 12},
+    "task_regression": {"vector": [{"cat": "age", "val": 3.0}]},
+    "task_search": {"nns": [{"uri": "/srv/indexed/9.jpg", "dist": 0.0}]},
+    "task_roi_search": {"rois": []},
+    "task_multibox_search": {"nns": [{"uri": "/srv/indexed/9.jpg", "dist": 0.0}]},
+    "task_ocr": {"classes": [{"prob": 1.0, "cat": "%$"}]},
+}
+
+
+@pytest.mark.parametrize("model", CHANGED)
+def test_an_answer_that_changes_during_the_run_is_an_error(pytester: pytest.Pytester, model: str) -> None:
+    def change(prediction: Prediction, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**one, **CHANGED[model]} for one in made] if prediction.number > 8 else made
+
+    with TableServer("tk1", services=[ServiceSetup(model, width=4, height=3)]) as server:
+        server.wrong = change
+        project = BenchProject(pytester, server)
+        assert project.run(f"--ddperf-models={model}", "--ddperf-batch-sizes=1,2").ret == 1
+        assert project.verdicts() == {f"tk1-{model}-b1": "new", f"tk1-{model}-b2": "error"}
+        assert f"predictions of {model} changed" in project.records()[1].reason

@@ -534,7 +534,7 @@ def test_an_own_network_s_backend_may_be_another_one_on_a_platform(project: Benc
         ),
         (
             "knobs]\nres50 = {rgb = true}\nresnet50 = {bw = true}",
-            "network resnet50 twice under platforms.tk1.knobs",
+            "line 3: network resnet50 twice under platforms.tk1.knobs",
         ),
         ("models.resnet50]\nrgb = true", "values for single networks belong under [platforms.tk1.knobs.<model>]"),
     ],

@@ -15,8 +15,9 @@ from load_made import loaded, result
 from report_examples import B8, RUN, measured, published, trend
 from webdriver import Chromium
 
-from pytest_ddperf.core.budgets import Budget
+from pytest_ddperf.core.budgets import Budget, TimeLimit
 from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.core.results import Trend
 from pytest_ddperf.report import html
 
 if TYPE_CHECKING:
@@ -266,6 +267,22 @@ def test_a_budget_is_a_labelled_line_at_its_value(
         assert value_at(page, line["ys"][0], logarithmic=scale == "log") == pytest.approx(value, rel=5e-3)
         assert page.run(BUDGET_LABELS) == ["budget25 fps"], "on two lines"
         assert "budget 25 fps" in page.run("return document.querySelector('#plot svg').getAttribute('aria-label')")
+
+
+def test_a_budget_that_changed_is_a_step_of_the_nights(browser: Chromium, tmp_path: Path) -> None:
+    nights = trend().nights
+    limits = [None, *[TimeLimit("50 ms", 50.0)] * 2, *[TimeLimit("25 fps", 40.0)] * (len(nights) - 3)]
+    changed = Trend(trend().key, tuple(replace(one, budget=limit) for one, limit in zip(nights, limits, strict=True)))
+    for page in opened(browser, tmp_path, html.render_page(everything(), [changed])):
+        page.click("[data-view='history']")
+        page.click("[data-scale='linear']")
+        (line,) = page.run(BUDGET_LINES)
+        found = [value_at(page, y, logarithmic=False) for y in line["ys"]]
+        assert found == pytest.approx([limit.ms for limit in limits if limit for _ in range(2)], rel=5e-3)
+        assert line["text"] == "budget 50 ms, 25 fps"
+        assert page.run(BUDGET_LABELS) == ["budget25 fps"]
+        page.hover(".nights .mark:nth-of-type(3)")
+        assert "budget 50 ms" in page.run("return document.querySelector('#tip').innerText")
 
 
 def test_a_budget_far_from_the_times_is_within_the_axes(browser: Chromium, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from asgi_caller import AsgiAnswer, AsgiCaller
 from fuzzing import DAMAGE, JUNK, REQUESTS, TOKENS, as_json, counted, damaged_bytes, damaged_json, refused_so_far, tried
 from hypothesis import given
 from hypothesis import strategies as st
+from targets import predict_body
 
 from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.client import Client
@@ -225,8 +226,8 @@ def test_after_all_of_it_the_server_answers_as_before(server: EmbeddedServer) ->
     with Client(server.url) as client:
         assert client.info().services == ()
         client.create_service("last", build_service_body("shufflenet"))
-        timed = client.predict(build_predict_body("last", ["0.png"]))
+        timed = predict_body(client, build_predict_body("last", ["0.png"]))
         assert [one.uri for one in timed.answer.predictions] == ["0.png"]
         with pytest.raises(ServerError):
-            client.predict(build_predict_body("last", ["../0.png"]))
+            predict_body(client, build_predict_body("last", ["../0.png"]))
     assert "Traceback" not in server.log_tail

@@ -13,6 +13,7 @@ from fuzzing import ANSWERS, DAMAGE, as_json, counted, damaged_bytes, damaged_js
 from hypothesis import given
 from hypothesis import strategies as st
 from replay import RECORDINGS, load
+from targets import predict_body
 
 from pytest_ddperf.core.records import ServerFacts
 from pytest_ddperf.deepdetect.client import Client, extract_server_facts
@@ -156,7 +157,7 @@ def test_a_service(client: Client, pool: Pool, answer: Answered) -> None:
 def test_a_prediction(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:
-        timed = client.predict(build_predict_body("resnet50", ["a.jpg"]))
+        timed = predict_body(client, build_predict_body("resnet50", ["a.jpg"]))
         check_predictions(timed.answer, [one.uri for one in timed.answer.predictions], url="http://x", service="s")
     except DdperfError as error:
         refused(error)

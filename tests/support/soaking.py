@@ -178,7 +178,7 @@ class Soak:
             recovery_timeout_s=RECOVERY_S,
         )
         platform = Platform("soak", "Soak", parameters=ServiceParameters(mllib="onnxruntime"))
-        plan = make_plan(platform, options, Plan(1, PASSES), 0.1, PlatformBaseline("soak", ({},)))
+        plan = make_plan(platform, options, Plan(1, PASSES), 0.1, PlatformBaseline(({},)))
         runner = Runner({"soak": plan}, build_bare_catalog().networks, lambda _: None)
         header = create_header("soak", ("soak",), accepted=False, facts={})
         kept = []

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 import onnx
 from onnx import TensorProto, helper
 
+from pytest_ddperf.core.network_cost import compute_pooled_size
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -101,14 +103,6 @@ class _Window:
             (size + 2 * self.pad - self.kernel) // self.stride + 1 for size in (source.height, source.width)
         )
         return Tensor(name, channels, height, width)
-
-
-def compute_pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
-    """Return the size after pooling by Caffe's rule: rounded up, but no window starts in the padding at the end."""
-    pooled = -(-(size + 2 * pad - kernel) // stride) + 1
-    if pad and (pooled - 1) * stride >= size + pad:
-        pooled -= 1
-    return pooled
 
 
 class GraphBuilder:

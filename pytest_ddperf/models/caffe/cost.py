@@ -76,13 +76,8 @@ def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
     return found
 
 
-def compute_model_cost(net: CaffeNet) -> Cost:
-    """Compute the cost of a network, per image.
-
-    Raises:
-        ModelFileError: the layers do not fit together; names the line.
-    """
-    layers = compute_sizes(net)
+def compute_model_cost(layers: Sequence[LayerWithSizes]) -> Cost:
+    """Compute the cost of a network, per image, from the sizes of its layers."""
     counted = [
         (each.step.multiply_adds, sum(blobs[at] for at in each.step.counted if at < len(blobs)), each.step.depthwise)
         for each, blobs in zip(layers, _own_blobs(layers), strict=True)

@@ -107,13 +107,15 @@ def _predicts(message: Message) -> bool:
 
 
 def _inputs(message: Message) -> Iterator[NetInput]:
-    names, flat = message.texts("input"), message.wholes("input_dim")
+    names, flat = message.scalars("input"), message.wholes("input_dim")
     shapes = [tuple(shape.wholes("dim")) for shape in message.messages("input_shape")]
     shapes = shapes or [tuple(flat[at : at + 4]) for at in range(0, len(flat), 4)]
     if not shapes:
         shapes = [()] * len(names)
     if len(shapes) < len(names):
         found = f"{len(names)} inputs, but {len(shapes)} sizes"
-        raise message.error(None, found, "input_shape { dim: 1 dim: 3 dim: 224 dim: 224 } for each input")
+        raise message.error(
+            names[len(shapes)].line, found, "input_shape { dim: 1 dim: 3 dim: 224 dim: 224 } for each input"
+        )
     for name, dims in zip(names, shapes, strict=False):  # Caffe ignores further sizes
-        yield NetInput(name, dims, message.line)
+        yield NetInput(name.text, dims, name.line)

@@ -96,7 +96,7 @@ class Message:
 
     def texts(self, name: str) -> list[str]:
         """Return all values of that name."""
-        return [one.text for one in self._scalars(name)]
+        return [one.text for one in self.scalars(name)]
 
     def whole(self, name: str, default: int) -> int:
         """Return the last value of that name as an integer, or the default."""
@@ -104,15 +104,15 @@ class Message:
 
     def wholes(self, name: str) -> list[int]:
         """Return all values of that name as integers."""
-        return [self._whole(name, one) for one in self._scalars(name)]
+        return [self._whole(name, one) for one in self.scalars(name)]
 
     def reals(self, name: str) -> list[float]:
         """Return all values of that name as floats."""
-        return [self._real(name, one) for one in self._scalars(name)]
+        return [self._real(name, one) for one in self.scalars(name)]
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Return the last value of that name as a boolean, or the default."""
-        values = self._scalars(name)
+        values = self.scalars(name)
         if not values:
             return default
         said = values[-1]
@@ -124,16 +124,17 @@ class Message:
         """Create an error located at a line of the file."""
         return ModelFileError(self.path, line or None, found, expected)
 
-    def _values(self, name: str) -> Iterator[Scalar | Message]:
-        return (value for each, value in self.fields if each == name)
-
-    def _scalars(self, name: str) -> list[Scalar]:
+    def scalars(self, name: str) -> list[Scalar]:
+        """Return all values of that name, with their lines."""
         found: list[Scalar] = []
         for value in self._values(name):
             if isinstance(value, Message):
                 raise self.error(value.line, f"{name} {{ ... }}", f"{name} with one value, such as {name}: 1")
             found.append(value)
         return found
+
+    def _values(self, name: str) -> Iterator[Scalar | Message]:
+        return (value for each, value in self.fields if each == name)
 
     def _whole(self, name: str, said: Scalar) -> int:
         match = None if said.quoted else _WHOLE.fullmatch(said.text)

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.network_cost import compute_pooled_size
 from pytest_ddperf.models.caffe.layer import LARGEST, LayerSizes, find_bias, format_size, layer_error, resolve_axis
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.models.caffe.layer import Shape
     from pytest_ddperf.models.caffe.net import Layer
     from pytest_ddperf.models.caffe.prototxt import Message
-
-
-def compute_pooled_size(size: int, kernel: int, stride: int, pad: int, *, floor: bool = False) -> int:
-    """Return the size after pooling: rounded up (unless `floor`), without windows that start in the end padding."""
-    span = size + 2 * pad - kernel
-    count = (span // stride if floor else -(-span // stride)) + 1
-    return count - 1 if pad and (count - 1) * stride >= size + pad else count
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,8 @@ class BudgetLine:
 
     Args:
         label: text beside the line, such as `budget 40 ms`.
-        y: one value per position; a single one for a straight line across the axes.
-        x: the positions, ascending; empty for a straight line.
+        y: one value per position, NaN for none; a single one for a straight line across the axes.
+        x: the positions, ascending; empty for a straight line, and if the positions are the nights of a panel.
         id: id of the only series that the budget applies to; "" if it applies to several, or to the whole figure.
     """
 

@@ -11,7 +11,7 @@ from pytest_ddperf.plots.describe import names
 from pytest_ddperf.plots.describe.charts import BudgetLine, NightChart, NightPanel, NightPoint, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pytest_ddperf.core.budgets import TimeLimit
     from pytest_ddperf.core.results import Results, Trend, TrendNight
@@ -24,7 +24,7 @@ MOVES_BY_ITSELF = "history"
 def trend_charts(results: Results, trends: Iterable[Trend], platforms: Iterable[str]) -> dict[str, NightChart]:
     """Return one chart per platform and network, by file name; panels are in ascending order of batch size.
 
-    The budget of a cell is that of its newest run.
+    The budget of a night is the one that its run applied; if no run applied one, that of the results.
     """
     wanted, catalog = set(platforms), results.catalog
     cells = {cell.key: cell for cell in results.cells}
@@ -51,7 +51,7 @@ def trend_charts(results: Results, trends: Iterable[Trend], platforms: Iterable[
 
 
 def panel(trend: Trend, limit: TimeLimit | None = None) -> NightPanel:
-    """Create the panel with the nights of one cell, oldest first, and its budget."""
+    """Create the panel with the nights of one cell, oldest first; if no night has a budget, it is `limit`."""
     before: TrendNight | None = None
     commit = ""
     nights: list[NightPoint] = []
@@ -59,8 +59,17 @@ def panel(trend: Trend, limit: TimeLimit | None = None) -> NightPanel:
         nights.append(_point(night, before, night.commit[:COMMIT_DIGITS] if night.commit != commit else ""))
         before, commit = night, night.commit or commit
     size = f"batch size {trend.key.batch_size}"
-    budget = None if limit is None else BudgetLine(f"budget {limit.label}", (limit.ms,))
-    return NightPanel(f"{size}, {trend.key.scenario}" if trend.key.scenario else size, tuple(nights), budget)
+    title = f"{size}, {trend.key.scenario}" if trend.key.scenario else size
+    return NightPanel(title, tuple(nights), _budget([night.budget for night in trend.nights], limit))
+
+
+def _budget(of_nights: Sequence[TimeLimit | None], limit: TimeLimit | None) -> BudgetLine | None:
+    """Return the budget of a panel, labelled with its newest limit: one value for each night, or one for all."""
+    limits = [one for one in of_nights if one is not None] or ([] if limit is None else [limit])
+    if not limits:
+        return None
+    y = tuple(math.nan if one is None else one.ms for one in of_nights) if len({*of_nights}) > 1 else (limits[-1].ms,)
+    return BudgetLine(f"budget {limits[-1].label}", y)
 
 
 def _point(night: TrendNight, before: TrendNight | None, commit: str) -> NightPoint:

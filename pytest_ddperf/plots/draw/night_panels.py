@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pytest_ddperf.core.records import Outcome
-    from pytest_ddperf.plots.describe.charts import NightChart, NightPanel, NightPoint
+    from pytest_ddperf.plots.describe.charts import BudgetLine, NightChart, NightPanel, NightPoint
 
 _WIDTH_IN, _PANEL_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN = 11.0, 1.9, 0.65, 0.25, 0.65
 _ABOVE_IN, _BELOW_IN, _LEGEND_IN, _LEGEND_COLUMNS = 0.3, 0.35, 0.27, 7
@@ -83,10 +83,9 @@ def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
                 day, ymin=strip, color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), gid=f"rebaselined:{number}",
                 zorder=2,
             )  # fmt: skip
-    if panel.budget is not None:
-        axes.axhline(panel.budget.y[0], gid=f"budget:{number}", color=style.INK, zorder=2.5, **style.BUDGET)
-        axes.set_title(panel.budget.label, fontsize=8, loc="right", pad=4)
     _axes(axes, days, panel, strip)
+    if panel.budget is not None:
+        _budget(axes, days, panel.budget, number)
     _commits(axes, days, nights, number, width_in)
 
 
@@ -96,15 +95,28 @@ def _points(axes: Axes, points: Sequence[tuple[float, float]], gid: str, look: d
         axes.plot(x, y, linestyle="", gid=gid, zorder=zorder, **look)
 
 
+def _list_edges(days: Sequence[float]) -> list[float]:
+    """List two positions per night: halfway to the previous night and halfway to the next."""
+    between = [(one + other) / 2 for one, other in pairwise(days)]
+    return [edge for ends in pairwise([days[0] - 0.5, *between, days[-1] + 0.5]) for edge in ends]
+
+
+def _budget(axes: Axes, days: Sequence[float], budget: BudgetLine, number: int) -> None:
+    """Draw the budget of all nights as a straight line, or that of each night as a step."""
+    low, high = axes.get_xlim()
+    x = [low, high] if len(budget.y) == 1 else [min(max(edge, low), high) for edge in _list_edges(days)]
+    y = [value for value in budget.y for _ in range(2)]
+    axes.plot(x, y, gid=f"budget:{number}", color=style.INK, zorder=2.5, **style.BUDGET)
+    axes.set_title(budget.label, fontsize=8, loc="right", pad=4)
+
+
 def _band(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], number: int) -> None:
-    """Draw baseline and tolerance band, for each night from halfway to the previous night to halfway to the next."""
-    edges = [days[0] - 0.5, *((one + other) / 2 for one, other in pairwise(days)), days[-1] + 0.5]
-    x: list[float] = []
+    """Draw the baseline and the tolerance band of each night."""
+    x = _list_edges(days)
     low: list[float] = []
     middle: list[float] = []
     high: list[float] = []
-    for begin, end, night in zip(edges[:-1], edges[1:], nights, strict=True):
-        x += [begin, end]
+    for night in nights:
         for edge, value in ((low, night.low_ms), (middle, night.baseline_ms), (high, night.high_ms)):
             edge.extend([math.nan if value is None else value] * 2)
     axes.fill_between(x, low, high, color=_BAND, linewidth=0, zorder=1, gid=f"band:{number}")
@@ -116,7 +128,7 @@ def _band(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], numbe
 def _axes(axes: Axes, days: Sequence[float], panel: NightPanel, strip: float) -> None:
     nights = panel.nights
     values = [value for night in nights for value in (night.ms, night.low_ms, night.high_ms) if value is not None]
-    values += () if panel.budget is None else panel.budget.y
+    values += [] if panel.budget is None else [value for value in panel.budget.y if not math.isnan(value)]
     low, high = min(values), max(values)
     room = 0.12 * (high - low) or 0.1 * high
     least, most = low - 0.4 * room, high + 1.2 * room

@@ -254,14 +254,16 @@ function against() {
 function history() {
   const nights = trends.get(state.cell);
   if (!nights) return says("No cell has been measured on two or more nights yet.");
-  const budget = byId.get(state.cell)?.budget ?? null;
-  const labels = budget ? [budget[0]] : [];
+  // the budget of each night's run; if none had one, the cell's
+  const own = nights.map((night) => data.budgets[night[6]] ?? null);
+  const budgets = own.some(Boolean) ? own : nights.map(() => byId.get(state.cell)?.budget ?? null);
+  const labels = budgets.filter(Boolean).map(([label]) => label);
   const size = { ...room(), right: budgetRoom(labels, 40) };
-  newCanvas(size, ["Milliseconds per image, night by night", ...budgetNames(labels)].join("; "));
+  newCanvas(size, ["Milliseconds per image, night by night", ...budgetNames([...new Set(labels)])].join("; "));
   const values = nights.flatMap(([, now, , , held, tolerance]) =>
     held === null ? [now] : [now, held, held * (1 + (tolerance || 0))],
   );
-  if (budget) values.push(budget[1]);
+  for (const budget of budgets) if (budget) values.push(budget[1]);
   const scale = valueScale(values, size.height - size.bottom, size.top);
   const across =
     nights.length > 1
@@ -280,7 +282,20 @@ function history() {
     drawn(canvas, "path", { class: "band", d: `${path([...upper, ...[...lower].reverse()])}z` });
     drawn(canvas, "path", { class: "held", d: path(lower) });
   }
-  if (budget) drawBudget(size, level(size, scale.at(budget[1])), labels, []);
+  // a step from halfway to the previous night to halfway to the next, interrupted on nights without a budget
+  const edge = (index) =>
+    index === 0 ? size.left : index === nights.length ? size.width - size.right : across(index - 0.5);
+  const steps = [];
+  budgets.forEach((budget, index) => {
+    if (!budget) return;
+    if (!index || !budgets[index - 1]) steps.push([]);
+    const y = scale.at(budget[1]);
+    steps.at(-1).push([edge(index), y], [edge(index + 1), y]);
+  });
+  steps.forEach((points, place) => {
+    const named = place === steps.length - 1 ? [] : [points.at(-1)[1]]; // only the newest limit has a label
+    drawBudget(size, points, labels, named);
+  });
   const group = drawn(canvas, "g", { class: "series nights", "data-series": state.cell });
   const points = nights.map(([, now], index) => [across(index), scale.at(now)]);
   drawn(group, "path", { class: "line", d: path(points) });
@@ -300,7 +315,7 @@ function history() {
       x,
       y,
       group,
-      night: { run: data.runs[run], now, verdict, accepted, held: night[4], tolerance: night[5], budget },
+      night: { run: data.runs[run], now, verdict, accepted, held: night[4], tolerance: night[5], budget: budgets[index] },
     });
   });
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -281,6 +282,16 @@ def test_npasses_is_how_many_are_timed(bench: Command) -> None:
 def test_auto_kill_deletes_the_service_whoever_created_it(bench: Command) -> None:
     assert bench(*ONE, "--auto-kill").status == 0
     assert bench.server.services == []
+
+
+def test_a_creation_without_an_answer_leaves_a_service_only_if_none_is_to_be_deleted(empty: Command) -> None:
+    answer = empty.server.respond
+    empty.server.respond = lambda request: (
+        replace(answer(request), drop=True) if request.method == "PUT" else answer(request)
+    )
+    for options, left in ((("--auto-kill",), []), (("--recreate",), []), ((), ["imageserv"])):
+        assert empty(*CREATE, *options).status != 0
+        assert empty.server.services == left
 
 
 def test_without_auto_kill_a_service_that_was_created_stays(empty: Command) -> None:

@@ -15,6 +15,7 @@ from messages import assert_names
 from replay import DATA, RECORDINGS, Exchange, Replay, load
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply, Request, ScriptedServer
+from targets import predict_body
 from turned_clock import TurnedClock
 
 from pytest_ddperf.core.service_parameters import ServiceParameters
@@ -110,7 +111,7 @@ def ask(client: Client, exchange: Exchange) -> object:
         case "PUT", _, dict(body) if name.isalnum():
             return client.create_service(name, body)
         case "POST", "/predict", dict(body):
-            return client.predict(body)
+            return predict_body(client, body)
         case _:
             service = name if exchange.path.startswith("/services/") else ""
             answer, _ = client.request(exchange.method, exchange.path, exchange.content, service=service)
@@ -164,7 +165,7 @@ def test_a_recorded_batch_matches_by_the_names_of_its_images(
     exchange = next(one for one in load(recording) if one.name == "predict_batch_4")
     stage.respond = Replay([exchange])
     elsewhere = [f"/elsewhere/{path.rpartition('/')[2]}" for path in exchange.body["data"]]
-    timed = client.predict(exchange.body | {"data": elsewhere})
+    timed = predict_body(client, exchange.body | {"data": elsewhere})
     check_predictions(timed.answer, exchange.body["data"])
 
 
@@ -177,7 +178,7 @@ def test_a_prediction_is_answered_with_head_time_and_the_clients_clock(
     stage.respond = lambda _: Reply(200, PREDICTED)
     clock = iter([10.0, 10.25])
     with Client(stage.url, now=lambda: next(clock)) as client:
-        timed = client.predict(BODY)
+        timed = predict_body(client, BODY)
     assert timed.client_ms == 250.0
     assert timed.answer == parse_prediction(PREDICTED)
 
@@ -195,7 +196,7 @@ def test_the_clock_covers_the_request_and_the_answer_but_not_the_parsing(stage: 
 
     stage.respond = respond
     with Client(stage.url, now=now) as client:
-        client.predict(BODY)
+        predict_body(client, BODY)
     assert events == ["clock", "answered", "clock"]
 
 
@@ -203,7 +204,7 @@ def test_requests_ask_for_plain_json_on_a_connection_that_is_kept(stage: Scripte
     stage.respond = lambda _: Reply(200, PREDICTED, compressible=True)
     before, asked = stage.connections, len(stage.requests)
     for _ in range(5):
-        client.predict(BODY)
+        predict_body(client, BODY)
     assert stage.connections == before + 1
     for request in stage.requests[asked:]:
         assert request.headers["accept-encoding"] == "identity"
@@ -214,7 +215,7 @@ def test_requests_ask_for_plain_json_on_a_connection_that_is_kept(stage: Scripte
 
 def test_the_connection_does_not_wait_to_fill_its_packets(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(200, PREDICTED)
-    client.predict(BODY)
+    predict_body(client, BODY)
     assert client._pool.pool is not None
     connection = client._pool.pool.get_nowait()
     assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -224,14 +225,14 @@ def test_the_connection_does_not_wait_to_fill_its_packets(stage: ScriptedServer,
 def test_a_connection_that_the_server_closed_meanwhile_is_opened_anew(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(200, PREDICTED)
     for _ in range(3):
-        assert client.predict(BODY).answer.head_ms == 104.0
+        assert predict_body(client, BODY).answer.head_ms == 104.0
         stage.hang_up()  # the client finds its connection closed when it wants to use it
 
 
 def test_an_answer_that_was_compressed_all_the_same_is_read(stage: ScriptedServer, client: Client) -> None:
     compressed = zlib.compress(json.dumps(PREDICTED).encode())
     stage.respond = lambda _: Reply(200, compressed, headers={"Content-Encoding": "deflate"})
-    assert client.predict(BODY).answer.head_ms == 104.0
+    assert predict_body(client, BODY).answer.head_ms == 104.0
 
 
 def test_a_service_is_created_described_and_deleted() -> None:
@@ -292,7 +293,7 @@ def test_a_server_that_is_silent_too_long_is_reported_with_the_time(stage: Scrip
         Client(stage.url, timeout_s=0.05) as client,
         pytest.raises(ServerUnreachableError) as caught,
     ):
-        client.predict(BODY)
+        predict_body(client, BODY)
     assert_names(caught, "silent", "0.05 s")
 
 
@@ -300,11 +301,11 @@ def test_predictions_are_counted_from_one_info_to_the_next(stage: ScriptedServer
     stage.respond = lambda request: Reply(200, PREDICTED if request.method == "POST" else {"head": {"services": []}})
     client.info()
     for _ in range(2):
-        client.predict(BODY)
+        predict_body(client, BODY)
     assert client.in_flight._asked["resnet50"] == 2
     client.create_service("resnet50", build_service_body("/m"))
     assert client.in_flight._asked["resnet50"] == 0
-    client.predict(BODY)
+    predict_body(client, BODY)
     client.info()
     assert client.in_flight._asked["resnet50"] == 0
     assert not client.in_flight.is_open
@@ -316,9 +317,9 @@ def test_a_prediction_that_was_not_answered_in_time_is_open_until_it_is_counted(
         Client(server.url, timeout_s=0.05) as client,
     ):
         client.info()
-        client.predict(BODY, timeout_s=5)
+        predict_body(client, BODY, timeout_s=5)
         with pytest.raises(ServerUnreachableError):
-            client.predict(BODY)
+            predict_body(client, BODY)
         client.info()
         assert client.in_flight.running == ("resnet50",)
         server.use_elsewhere("resnet50")
@@ -329,13 +330,13 @@ def test_a_prediction_that_was_not_answered_in_time_is_open_until_it_is_counted(
 def test_one_request_may_be_given_more_time(stage: ScriptedServer) -> None:
     stage.respond = lambda _: Reply(200, PREDICTED, delay_s=0.1)
     with Client(stage.url, timeout_s=0.01) as client:
-        assert client.predict(BODY, timeout_s=5).answer.head_ms == 104.0
+        assert predict_body(client, BODY, timeout_s=5).answer.head_ms == 104.0
 
 
 def test_a_connection_that_is_cut_names_the_service(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(drop=True)
     with pytest.raises(ServerGoneError) as caught:
-        client.predict(BODY)
+        predict_body(client, BODY)
     assert_names(caught, "resnet50", "cut")
     assert caught.value.service == "resnet50"
 
@@ -343,22 +344,22 @@ def test_a_connection_that_is_cut_names_the_service(stage: ScriptedServer, clien
 def test_half_an_answer_is_a_connection_that_was_cut(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(200, PREDICTED, cut_after=20)
     with pytest.raises(ServerGoneError, match="cut"):
-        client.predict(BODY)
+        predict_body(client, BODY)
 
 
 def test_after_a_cut_the_next_request_has_a_new_connection(stage: ScriptedServer, client: Client) -> None:
     replies = iter([Reply(200, PREDICTED, cut_after=20), Reply(200, PREDICTED)])
     stage.respond = lambda _: next(replies)
     with pytest.raises(ServerUnreachableError):
-        client.predict(BODY)
-    assert client.predict(BODY).answer.head_ms == 104.0
+        predict_body(client, BODY)
+    assert predict_body(client, BODY).answer.head_ms == 104.0
 
 
 def test_nothing_is_asked_twice_by_itself(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(drop=True)
     asked = len(stage.requests)
     with pytest.raises(ServerUnreachableError):
-        client.predict(BODY)
+        predict_body(client, BODY)
     assert len(stage.requests) == asked + 1
 
 
@@ -394,7 +395,7 @@ def test_an_error_under_http_200_is_an_error(stage: ScriptedServer, client: Clie
     reported = {"status": {"code": 500, "msg": "InternalError", "dd_code": 1007, "dd_msg": "it broke"}}
     stage.respond = lambda _: Reply(200, reported)
     with pytest.raises(ServerFailedError, match="it broke") as caught:
-        client.predict(BODY)
+        predict_body(client, BODY)
     assert (caught.value.http_status, caught.value.code, caught.value.dd_code) == (200, 500, 1007)
 
 
@@ -424,7 +425,7 @@ def test_credentials_appear_nowhere(stage: ScriptedServer, caplog: pytest.LogCap
     stage.respond = lambda _: reply
     with Client(f"http://me:{SECRET}@127.0.0.1:{stage.port}", timeout_s=0.1) as client:
         with pytest.raises(ServerError) as caught:
-            client.predict(BODY)
+            predict_body(client, BODY)
         shown = [repr(client), client.display_url, caplog.text, repr(caught.value.__dict__), str(caught.value)]
     shown.append(str(caught.getrepr(style="long", showlocals=True)))
     for text in shown:

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 PLATFORM = Platform("tk1", "Jetson TK1", parameters=ServiceParameters(gpu=True, mllib="caffe"))
 KEY, OTHER, X = CellKey("tk1", "resnet50", 2), CellKey("tk1", "resnet50", 4), CellKey("tk1", "vgg16", 1)
 CONDITIONS = Conditions(Clock.PREDICT, "caffe", gpu=True)
-PUBLISHED = PlatformBaseline("tk1", ({KEY: Baseline("report", 9.75, "tk1.csv, line 3"), X: Unavailable("line 2")},))
+PUBLISHED = PlatformBaseline(({KEY: Baseline("report", 9.75, "tk1.csv, line 3"), X: Unavailable("line 2")},))
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,7 @@ def measured(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> Measureme
 
 def recorded(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> PlatformBaseline:
     one = Baseline("recorded", ms, "tk1.json", runs=((ms,) * 5,), conditions=conditions)
-    return PlatformBaseline("tk1", ({KEY: one},))
+    return PlatformBaseline(({KEY: one},))
 
 
 def test_a_cell_is_measured_under_its_conditions(server: ScriptedDeepDetect, tmp_path: Path) -> None:
@@ -481,12 +481,12 @@ def test_a_measurement_is_judged_against_its_baseline(
 
 
 def test_a_cell_without_a_baseline_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = judge(runner_for(server, tmp_path, PlatformBaseline("tk1")), measured())
+    record = judge(runner_for(server, tmp_path, PlatformBaseline()), measured())
     assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, None, None)
 
 
 def test_a_cell_marked_x_that_was_measured_all_the_same_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    marked = PlatformBaseline("tk1", ({KEY: Unavailable("line 3")},))
+    marked = PlatformBaseline(({KEY: Unavailable("line 3")},))
     assert judge(runner_for(server, tmp_path, marked), measured()).outcome is Outcome.NEW
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect
-from targets import make_target
+from targets import make_target, predict_body
 from turned_clock import TurnedClock
 
 from pytest_ddperf.config.server_options import ServerOptions
@@ -45,7 +45,7 @@ class Scene:
     def give_up(self) -> None:
         """A prediction that is not answered in time."""
         with pytest.raises(ServerUnreachableError, match="silent"):
-            self.target.client.predict(BODY, timeout_s=0.05)
+            predict_body(self.target.client, BODY, timeout_s=0.05)
 
     def end(self, after_s: float = 0.0) -> None:
         """Let the server end it, now or when the clock says so."""

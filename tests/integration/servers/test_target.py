@@ -1,23 +1,27 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
+from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, service_not_found
 from scripted_server import Reply
 from targets import make_target
 
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import Network
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import (
     ConfigurationError,
+    RequestRefusedError,
+    ServerError,
     ServerUnreachableError,
 )
 from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scripted_server import Request
@@ -49,7 +53,7 @@ def is_open(target: Target) -> bool:
     return target.is_open
 
 
-def opened(server: ScriptedDeepDetect, names: str, **options: str) -> Target:
+def opened(server: ScriptedDeepDetect, names: str, **options: object) -> Target:
     target = make_target(ServerOptions(server.url, data_dir="/srv", bench_files=names, **options))  # type: ignore[arg-type]
     target.open()
     return target
@@ -126,6 +130,93 @@ def test_a_service_that_cannot_be_deleted_is_said_and_no_more(server: ScriptedDe
     target.close()
     assert len(said) == 1
     assert said[0].startswith("ddperf: the service vgg16 could not be deleted: ")
+
+
+def answer_creations(server: ScriptedDeepDetect, reply: Callable[[Reply], Reply], *, create: bool = True) -> None:
+    """Change the answers to creations, which the server carries out or not."""
+    answer = server.respond
+    server.respond = lambda request: (
+        reply(answer(request) if create else Reply()) if request.method == "PUT" else answer(request)
+    )
+
+
+UNKNOWN: list[tuple[str, Callable[[Reply], Reply]]] = [
+    ("no answer in time", lambda _: Reply(delay_s=math.inf)),
+    ("the connection is cut", lambda _: Reply(drop=True)),
+    ("a proxy's answer", lambda _: Reply(504, b"")),
+    ("not JSON", lambda _: Reply(201, b"<html>")),
+]
+
+
+@pytest.mark.parametrize("reply", [one for _, one in UNKNOWN], ids=[name for name, _ in UNKNOWN])
+def test_a_service_whose_creation_is_not_known_to_have_failed_is_deleted_at_the_end(
+    server: ScriptedDeepDetect, names: str, reply: Callable[[Reply], Reply]
+) -> None:
+    answer_creations(server, reply)
+    target = opened(server, names, repository="/models/{model}", cold_start_timeout_s=0.2)
+    with pytest.raises(ServerError):
+        target.service_for(VGG)
+    assert "vgg16" in server.services
+    target.service_for(RESNET)
+    target.finish()
+    assert server.services == ["resnet50"]
+
+
+def test_one_that_was_found_and_used_since_is_deleted_before_the_next(server: ScriptedDeepDetect, names: str) -> None:
+    answer_creations(server, lambda _: Reply(delay_s=math.inf))
+    target = opened(server, names, repository="/models/{model}", cold_start_timeout_s=0.2)
+    with pytest.raises(ServerUnreachableError):
+        target.service_for(VGG)
+    target.service_for(VGG)
+    target.service_for(RESNET)
+    assert server.services == ["resnet50"]
+    target.finish()
+
+
+def test_one_that_is_still_being_created_at_the_end_is_reported(server: ScriptedDeepDetect, names: str) -> None:
+    answer_creations(server, lambda _: Reply(delay_s=math.inf), create=False)
+    options = ServerOptions(
+        server.url, data_dir="/srv", bench_files=names, repository="/models/{model}", cold_start_timeout_s=0.2
+    )
+    said: list[str] = []
+    target = make_target(options, said.append)
+    target.open()
+    with pytest.raises(ServerUnreachableError):
+        target.service_for(VGG)
+    target.finish()
+    assert len(said) == 1
+    assert "vgg16" in said[0]
+
+
+def test_a_service_of_somebody_else_whose_creation_was_refused_to_us_stays(
+    server: ScriptedDeepDetect, names: str
+) -> None:
+    answer_creations(server, lambda _: Reply(400, {"status": {"code": 400, "msg": "BadRequest"}}))
+    target = opened(server, names, repository="/models/{model}")
+    with pytest.raises(RequestRefusedError):
+        target.service_for(VGG)
+    target.finish()
+    assert "vgg16" in server.services
+
+
+def test_a_service_that_could_not_be_checked_after_its_creation_is_deleted(
+    server: ScriptedDeepDetect, names: str
+) -> None:
+    answer, replies = server.respond, [Reply(500), service_not_found()]
+
+    def respond(request: Request) -> Reply:
+        is_described = (request.method, request.path) == ("GET", "/services/resnet18")
+        return replies.pop() if is_described and replies else answer(request)
+
+    server.respond = respond
+    target = opened(
+        server, names, repository="/models/{model}", parameters=ServiceParameters(mllib="torch", template="resnet18")
+    )
+    with pytest.raises(ServerError):
+        target.service_for(Network("resnet18", "ResNet-18"))
+    assert "resnet18" in server.services
+    target.finish()
+    assert server.services == ["resnet50"]
 
 
 def test_a_network_of_ones_own_whose_backend_is_tensorrt_has_a_service_for_each_batch_size(

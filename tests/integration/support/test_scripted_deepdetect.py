@@ -9,6 +9,7 @@ import pytest
 from replay import load
 from scripted_deepdetect import Prediction, ScriptedDeepDetect, ServiceSetup, out_of_memory
 from scripted_server import Request
+from targets import predict_body
 
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.json_reader import find
@@ -44,15 +45,15 @@ def _keys(value: object, place: str = "") -> set[str]:
 
 def test_predictions_come_in_another_order_than_the_images() -> None:
     with ScriptedDeepDetect(services=["resnet50"]) as server, Client(server.url) as client:
-        answer = client.predict(body("/b/1.jpg", "/b/2.jpg")).answer
+        answer = predict_body(client, body("/b/1.jpg", "/b/2.jpg")).answer
     assert [one.uri for one in answer.predictions] == ["/b/2.jpg", "/b/1.jpg"]
     check_predictions(answer, ["/b/1.jpg", "/b/2.jpg"])
 
 
 def test_inline_images_come_back_under_their_numbers_and_a_path_twice_once() -> None:
     with ScriptedDeepDetect(services=["resnet50"]) as server, Client(server.url) as client:
-        inline = client.predict(body("/9j/4AAQ", "/9j/4AAR")).answer
-        twice = client.predict(body("/b/1.jpg", "/b/1.jpg")).answer
+        inline = predict_body(client, body("/9j/4AAQ", "/9j/4AAR")).answer
+        twice = predict_body(client, body("/b/1.jpg", "/b/1.jpg")).answer
         assert [one.batch for one in server.predictions] == [2, 2]
     assert {one.uri for one in inline.predictions} == {"0", "1"}
     assert len(twice.predictions) == 1
@@ -60,7 +61,7 @@ def test_inline_images_come_back_under_their_numbers_and_a_path_twice_once() -> 
 
 def test_the_same_image_has_the_same_classes_each_time() -> None:
     with ScriptedDeepDetect(services=["resnet50"]) as server, Client(server.url) as client:
-        assert client.predict(body("/b/1.jpg")).answer == client.predict(body("/b/1.jpg")).answer
+        assert predict_body(client, body("/b/1.jpg")).answer == predict_body(client, body("/b/1.jpg")).answer
 
 
 @pytest.mark.parametrize(
@@ -76,9 +77,9 @@ def test_it_tells_what_the_script_lets_it_tell(totals: str, *, counted: bool, ti
 
 def test_head_time_is_cut_to_whole_milliseconds_and_may_be_left_out() -> None:
     with ScriptedDeepDetect(lambda _, batch: 10.9 * batch, ["resnet50"]) as server, Client(server.url) as client:
-        assert client.predict(body("/b/1.jpg")).answer.head_ms == 10.0
+        assert predict_body(client, body("/b/1.jpg")).answer.head_ms == 10.0
     with ScriptedDeepDetect(services=["resnet50"], head_ms=lambda _: None) as server, Client(server.url) as client:
-        assert client.predict(body("/b/1.jpg")).answer.head_ms is None
+        assert predict_body(client, body("/b/1.jpg")).answer.head_ms is None
 
 
 def test_a_fault_is_answered_and_counted_as_a_failure() -> None:
@@ -86,9 +87,9 @@ def test_a_fault_is_answered_and_counted_as_a_failure() -> None:
         return out_of_memory() if prediction.batch > 1 else None
 
     with ScriptedDeepDetect(services=["resnet50"], fault=fault) as server, Client(server.url) as client:
-        client.predict(body("/b/1.jpg"))
+        predict_body(client, body("/b/1.jpg"))
         with pytest.raises(ServerFailedError, match="cudaSuccess"):
-            client.predict(body("/b/1.jpg", "/b/2.jpg"))
+            predict_body(client, body("/b/1.jpg", "/b/2.jpg"))
         answer, _ = client.request("GET", "/services/resnet50")
     stats = find(answer, dict, "body", "service_stats") or {}
     assert (stats["predict_count"], stats["predict_success"], stats["predict_failure"]) == (2, 1, 1)
@@ -97,7 +98,7 @@ def test_a_fault_is_answered_and_counted_as_a_failure() -> None:
 
 def test_a_restart_begins_the_totals_anew() -> None:
     with ScriptedDeepDetect(services=[ServiceSetup("resnet50", mllib="ncnn")]) as server, Client(server.url) as client:
-        client.predict(body("/b/1.jpg"))
+        predict_body(client, body("/b/1.jpg"))
         server.restart()
         service = client.service("resnet50")
     assert service.mllib == "ncnn"
@@ -116,9 +117,9 @@ def test_a_model_folder_or_an_image_may_be_refused() -> None:
         with pytest.raises(RequestRefusedError, match=r"1006.*/m/shufflenet"):
             client.create_service("shufflenet", build_service_body("/m/shufflenet"))
         with pytest.raises(RequestRefusedError, match=r"1005.*nope\.jpg"):
-            client.predict(body("/b/nope.jpg", service="vgg16"))
+            predict_body(client, body("/b/nope.jpg", service="vgg16"))
         with pytest.raises(ServiceNotFoundError):
-            client.predict(body("/b/1.jpg", service="shufflenet"))
+            predict_body(client, body("/b/1.jpg", service="shufflenet"))
         assert server.services == ["vgg16", "resnet50"]
 
 
@@ -127,7 +128,7 @@ def test_requests_at_the_same_time_are_seen() -> None:
 
         def one_client() -> None:
             with Client(server.url) as client:
-                client.predict(body("/b/1.jpg"))
+                predict_body(client, body("/b/1.jpg"))
 
         threads = [threading.Thread(target=one_client) for _ in range(3)]
         for thread in threads:

@@ -75,6 +75,8 @@ def test_a_boards_limit_of_all_networks_precedes_those_of_the_platform_it_is_lik
         ("[platforms.tk1.budgets.resnet50]\nmin_fps = 0\n", 2, ("min_fps = 0", "above 0")),
         ("[platforms.tk1.budgets.resnet50]\n\nmax_ms = -1.5\n", 3, ("max_ms = -1.5", "above 0")),
         ('[platforms.tk1.budgets]\n"*" = { p95_ms = nan }\n', 2, ("p95_ms = nan", "above 0")),
+        ('[platforms.tk1.budgets]\n"*" = { min_fps = 1e-310 }\n', 2, ("min_fps = 1e-310", "above 0", "from 1e-09")),
+        ('[platforms.tk1.budgets]\n"*" = { max_ms = 1e10 }\n', 2, ("max_ms = 10000000000.0", "to 1e+09")),
         ('[platforms.tk1.budgets.resnet50]\nmax_ms = "40"\n', 2, ("max_ms", "float")),
         ("[platforms.tk1.budgets.resnet50]\nmax_ms = true\n", 2, ("max_ms", "float")),
         ("[platforms.tk1.budgets]\nresnet51 = { max_ms = 40 }\n", 2, ("resnet51", "resnet50", "platforms.tk1.budgets")),
@@ -88,14 +90,12 @@ def test_a_boards_limit_of_all_networks_precedes_those_of_the_platform_it_is_lik
         ),
         (
             "[platforms.tk1.budgets]\nresnet50 = { max_ms = 40 }\nResNet-50 = { max_ms = 41 }\n",
-            None,
+            3,
             ("resnet50", "twice", "platforms.tk1.budgets"),
         ),
     ],
 )
-def test_a_wrong_budget_is_refused_with_its_line(
-    tmp_path: Path, toml: str, line: int | None, facts: tuple[str, ...]
-) -> None:
+def test_a_wrong_budget_is_refused_with_its_line(tmp_path: Path, toml: str, line: int, facts: tuple[str, ...]) -> None:
     with pytest.raises(BaselineFileError) as caught:
         platform(tmp_path, toml)
     assert_names(caught, "ddperf.toml", *facts)

@@ -53,6 +53,15 @@ def test_a_variable_that_is_not_set_is_said_by_its_name(
     assert_names(caught, "tk1", variable)
 
 
+def test_a_user_name_has_no_colon(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, {"TK1_USER": "me:too", "TK1_PASSWORD": "s3cret"})
+    with pytest.raises(ConfigurationError) as caught:
+        build_authorization(NAMED)
+    assert_names(caught, "tk1", "TK1_USER", "colon")
+    assert not {"me:too", "s3cret"} & set(str(caught.value).split())
+    assert mask_secrets("s3cret", NAMED) == "***"
+
+
 def test_a_password_needs_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variables(monkeypatch, {"P": "x"})
     with pytest.raises(ConfigurationError) as caught:

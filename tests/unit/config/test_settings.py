@@ -311,7 +311,7 @@ def test_an_option_of_the_ini_file_is_used_where_nothing_else_sets_the_limit(tmp
     assert settings.budget("tk1", "resnet50") == Budget(max_ms=70, min_fps=10)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", ""])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", "", "1e-310", "1e10"])
 @pytest.mark.parametrize("name", ["min-fps", "max-ms"])
 def test_a_limit_is_a_number_above_0(name: str, text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -9,6 +9,7 @@ import pytest
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.protocol import Info, ServiceInfo, ServiceStats
 from pytest_ddperf.errors import (
+    AnswerError,
     GatewayError,
     NoConnectionError,
     RequestRefusedError,
@@ -17,6 +18,7 @@ from pytest_ddperf.errors import (
     ServerFailedError,
     ServerGoneError,
     ServerUnreachableError,
+    ServiceExistsError,
     ServiceNotFoundError,
 )
 
@@ -136,6 +138,26 @@ def test_a_creation_that_may_still_be_running_is_not_repeated() -> None:
         in_flight.record_counts(reported(resnet50=0) if is_running else reported())  # it has been created
         with in_flight.track_creation("resnet50"):
             pass
+
+
+def test_a_service_may_exist_unless_its_creation_is_known_to_have_failed() -> None:
+    ends: list[tuple[BaseException, bool]] = [
+        (SILENT, True),
+        (GATEWAY_TIMEOUT, True),
+        (GatewayError("bad gateway", http_status=502), True),
+        (ServerGoneError("cut"), True),
+        (AnswerError("not JSON", http_status=201), True),
+        (KeyboardInterrupt(), True),
+        (NoConnectionError("refused"), False),
+        (RequestRefusedError("400"), False),
+        (ServerFailedError("500"), False),
+        (ServiceExistsError("409"), False),
+    ]
+    for error, may_exist in ends:
+        in_flight = RequestsInFlight()
+        with pytest.raises(type(error)), in_flight.track_creation("ResNet50"):
+            raise error
+        assert in_flight.created == ({"resnet50"} if may_exist else set()), error
 
 
 def test_a_service_that_was_created_anew_counts_from_nothing(in_flight: RequestsInFlight) -> None:

@@ -6,6 +6,7 @@ from messages import assert_names
 
 from pytest_ddperf.deepdetect.url import (
     Address,
+    ServerUrl,
     check_url,
     encode_basic_auth,
     identify_server,
@@ -64,6 +65,18 @@ def test_a_url_or_the_word_embedded_is_taken() -> None:
 def test_a_host_name_that_cannot_be_one_is_refused_whatever_the_http_library_thinks_of_it(host: str) -> None:
     with pytest.raises(ValueError, match="or embedded"):
         check_url(f"http://{host}:80")
+
+
+def test_a_user_name_has_no_colon() -> None:
+    url = "http://me%3Atoo:s3cret@h:1"
+    with pytest.raises(ConfigurationError) as caught:
+        ServerUrl.parse(url)
+    assert_names(caught, "colon", "user name", "http://***@h:1")
+    with pytest.raises(ValueError, match="colon") as refused:
+        check_url(url)
+    assert_names(refused, "user name", "or embedded")
+    assert "s3cret" not in f"{caught.value} {refused.value}"
+    assert ServerUrl.parse("http://me:s3:cret@h:1").authorization is not None
 
 
 def test_anything_else_is_refused() -> None:

@@ -198,7 +198,7 @@ def test_a_marker_limits_a_test_and_the_nearest_one_wins_key_by_key() -> None:
     assert read_restrictions(test) == {"models": ("vgg16",)}
 
 
-@every_row("value", [0, -1, "25", None, True, [25], float("nan"), float("inf")])
+@every_row("value", [0, -1, "25", None, True, [25], float("nan"), float("inf"), 1e-310, 10**400])
 def test_a_limit_of_a_marker_that_is_no_positive_number_is_refused(value: object) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_budget(item(None, pytest.mark.ddperf(min_fps=value)))

@@ -10,6 +10,7 @@ from nightly import cell, moment, write_night
 
 from pytest_ddperf.baselines.recordings import write_recorded
 from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.core.budgets import BudgetCheck, Standing, TimeLimit
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Outcome, ServerFacts
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.index import MOST_NIGHTS
@@ -279,6 +280,9 @@ def test_trends_are_of_the_cells_that_were_measured_on_two_nights_or_more(tmp_pa
     assert load_trends(tmp_path / "missing", ["tk1"]) == ([], [])
 
 
+LIMIT = BudgetCheck("min_fps", 25.0, 4.0, 3.9, 4.1, Standing.OVER)
+
+
 @pytest.mark.parametrize("earlier", [1, 3, MOST_NIGHTS])
 @pytest.mark.parametrize("accepted", [True, False])
 def test_the_run_that_ended_is_added_to_its_trends_as_the_history_has_it(
@@ -289,7 +293,7 @@ def test_the_run_that_ended_is_added_to_its_trends_as_the_history_has_it(
     before, _ = load_trends(tmp_path, ["tk1"], least=1)
     baseline = Baseline("recorded", 190.0, "a file")
     records = [
-        replace(at(KEY, 250.0, "a"), outcome=Outcome.REGRESSED, change=0.2, baseline=baseline),
+        replace(at(KEY, 250.0, "a"), outcome=Outcome.REGRESSED, change=0.2, baseline=baseline, budgets=(LIMIT,)),
         at(KEY, 201.0, "b"),
         at(SECOND, 100.0),
         replace(at(THIRD, 90.0), outcome=Outcome.CRASHED),
@@ -299,6 +303,7 @@ def test_the_run_that_ended_is_added_to_its_trends_as_the_history_has_it(
     added = gather.add_run(before, facts, records, accepted=accepted)
     assert added == load_trends(tmp_path, ["tk1"])[0]
     assert [(trend.key, trend.nights[-1].now_ms) for trend in added] == [(KEY, 250.0)]
+    assert [one.budget for one in added[0].nights[-2:]] == [None, TimeLimit("25 fps", 40.0)]
 
 
 def test_facts_are_those_of_the_header_and_of_the_servers() -> None:

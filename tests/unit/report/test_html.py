@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from load_made import loaded, result
 from report_examples import B8, measured, published, trend
 
-from pytest_ddperf.core.budgets import Budget
+from pytest_ddperf.core.budgets import Budget, TimeLimit
 from pytest_ddperf.core.records import FAILING, CellKey, Outcome
 from pytest_ddperf.report import html, page_data, phrases
 
@@ -185,6 +185,23 @@ def test_the_run_is_reported_with_its_commit_and_server() -> None:
     text = " ".join(" ".join(Reader(html.render_page(measured(), [])).texts).split())
     assert "run 20261103T020000.000Z-00000002 , 2026-11-03T02:00:00+00:00, commit 4f3a1c9d2b7e" in text
     assert "server http://tk1.lan:8080 (v0.28.0, 9f1c2ab, Release)" in text
+
+
+def test_a_night_of_the_page_has_the_budget_of_its_run() -> None:
+    limits = [TimeLimit("50 ms", 50.0), None, TimeLimit("25 fps", 40.0)]
+    nights = tuple(replace(one, budget=limit) for one, limit in zip(trend().nights[:3], limits, strict=True))
+    data = page_data.build_page_data(measured(), [replace(trend(), nights=nights)])
+    ((_, rows),) = data["trends"]
+    assert [row[6:] and data["budgets"][row[6]] for row in rows] == [["50 ms", 50.0], [], ["25 fps", 40.0]]
+
+
+def test_a_long_reason_is_shown_whole() -> None:
+    results, reason = measured(), " ".join(f"word{number}" for number in range(300))
+    shown = replace(results, cells=tuple(replace(cell, reason=reason) for cell in results.cells if cell.outcome))
+    rows = page_data.build_page_data(shown, [])["cells"]
+    assert {row[page_data.FIELDS.index("why")] for row in rows} == {reason}
+    whys = re.findall(r"<tr class='why'><td colspan='7'><p>(.*?)</p>", html.render_page(shown, []))
+    assert set(whys) == {reason}
 
 
 def test_how_measurement_and_baseline_are_unlike_is_reported() -> None:

@@ -60,9 +60,7 @@ def noisy_runs() -> list[CellRecord]:
         tolerance = chance.choice([0.05, 0.1])
         keys = KEYS[: chance.choice([1, 1, 2, 2, 9])]
         baselines = {key: draw_baseline(chance, noise) for key in keys}
-        judge = Judge(
-            make_plan(TK1, ServerOptions("http://h:1"), Plan(), tolerance, PlatformBaseline("tk1", (baselines,)))
-        )
+        judge = Judge(make_plan(TK1, ServerOptions("http://h:1"), Plan(), tolerance, PlatformBaseline((baselines,))))
         factor = chance.choice([1.0, 1.0, 1 + tolerance, 1.4, 0.7])
         rounds: dict[CellKey, list[Round]] = {key: [] for key in keys}
         waiting = list(keys)

@@ -34,7 +34,7 @@ OLD = ServerFacts("http://old:8080", "v0.27")
 
 
 def judge(*, max_pairs: int = 64) -> Judge:
-    baseline = PlatformBaseline("tk1", ({KEY: Baseline("report", 1.0, "a table that is not consulted")},))
+    baseline = PlatformBaseline(({KEY: Baseline("report", 1.0, "a table that is not consulted")},))
     plan = make_plan(load_catalog().platform("tk1"), ServerOptions("http://new:1"), Plan(), 0.05, baseline)
     return Judge(replace(plan, max_pairs=max_pairs))
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from every_row import every_row
+from targets import predict_body
 
 from pytest_ddperf.cli.main import main
 from pytest_ddperf.core.service_parameters import ServiceParameters
@@ -80,7 +81,7 @@ def exchanged(server: EmbeddedServer, content: bytes) -> tuple[int, Any]:
 
 def refusal(client: Client, body: dict[str, object]) -> RequestRefusedError:
     with pytest.raises(RequestRefusedError) as caught:
-        client.predict(body)
+        predict_body(client, body)
     return caught.value
 
 
@@ -277,7 +278,7 @@ def test_a_number_that_no_float32_holds_is_refused(client: Client, key: dict[str
 
 def test_a_threshold_that_no_float_holds_leaves_no_class(client: Client) -> None:
     body = build_predict_body("shufflenet", ["small.png"], output={"confidence_threshold": 10**400})
-    assert client.predict(body).answer.predictions[0].classes == ()
+    assert predict_body(client, body).answer.predictions[0].classes == ()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - all are refused

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.networks.graph import GraphBuilder, Tensor, compute_pooled_size
+from pytest_ddperf.core.network_cost import compute_pooled_size
+from pytest_ddperf.embedded.networks.graph import GraphBuilder, Tensor
 from pytest_ddperf.embedded.networks.weights import draw_weights
 
 if TYPE_CHECKING:

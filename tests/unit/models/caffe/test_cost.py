@@ -33,7 +33,7 @@ def as_the_report_prints(count: int, power: int, printed: str) -> str:
 @every_row("network", NETWORK_IDS)
 def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: str) -> None:
     known = load_catalog().networks[network]
-    found = compute_model_cost(read_net(prototxt(network)))
+    found = compute_model_cost(compute_sizes(read_net(prototxt(network))))
     assert as_the_report_prints(found.reported_operations, 9, known.giga_flops_text) == known.giga_flops_text
     assert as_the_report_prints(found.parameters, 6, known.million_params_text) == known.million_params_text
     assert found.uncounted == ()
@@ -46,13 +46,13 @@ def test_the_definitions_count_what_the_graphs_that_run_count(network: str) -> N
     from pytest_ddperf.embedded.networks.cost import compute_cost  # noqa: PLC0415 - an optional extra
     from pytest_ddperf.embedded.networks.networks import build  # noqa: PLC0415 - an optional extra
 
-    ran, defined = compute_cost(build(network).model), compute_model_cost(read_net(prototxt(network)))
+    ran, defined = compute_cost(build(network).model), compute_model_cost(compute_sizes(read_net(prototxt(network))))
     assert (defined.parameters, defined.true_multiply_adds) == (ran.parameters, ran.true_multiply_adds)
     assert defined.reported_operations == ran.reported_operations
 
 
 def test_a_small_network_counted_by_hand() -> None:
-    found = compute_model_cost(read_net(TINY.text()))
+    found = compute_model_cost(compute_sizes(read_net(TINY.text())))
     convolution, dense, norm = 4 * 3 * 3 * 3, 5 * 4 * 8 * 8, 4
     assert found.multiply_adds == found.true_multiply_adds == convolution * 8 * 8 + dense
     assert found.parameters == convolution + dense + 2 * norm
@@ -88,9 +88,11 @@ def test_activations_grow_with_the_batch_and_weights_do_not(batch: int) -> None:
 
 def test_the_files_own_batch_does_not_matter() -> None:
     text = prototxt("squeezenet_v1.1")
-    assert compute_model_cost(read_net(text.replace("batch_size: 1\n", "batch_size: 32\n"))) == compute_model_cost(
-        read_net(text)
+    one, many = (
+        compute_model_cost(compute_sizes(read_net(each)))
+        for each in (text, text.replace("batch_size: 1\n", "batch_size: 32\n"))
     )
+    assert one == many
 
 
 def test_the_input_at_the_head_of_the_file_is_held_too() -> None:
@@ -105,14 +107,14 @@ UNKNOWN_IN_THE_MIDDLE = read_net(TINY.text().replace('"ReLU"', '"Swoosh"'))
 
 
 def test_an_unknown_layer_and_those_whose_sizes_follow_from_it_are_named() -> None:
-    assert compute_model_cost(UNKNOWN_IN_THE_MIDDLE).uncounted == (
+    assert compute_model_cost(compute_sizes(UNKNOWN_IN_THE_MIDDLE)).uncounted == (
         ("conv/relu", "Swoosh", "unknown layer type"),
         ("fc", "InnerProduct", "unknown input size"),
     )
 
 
 def test_what_comes_before_an_unknown_layer_is_counted() -> None:
-    found = compute_model_cost(UNKNOWN_IN_THE_MIDDLE)
+    found = compute_model_cost(compute_sizes(UNKNOWN_IN_THE_MIDDLE))
     assert (found.multiply_adds, found.parameters) == (4 * 27 * 8 * 8, 4 * 27 + 2 * 4)
 
 
@@ -129,7 +131,7 @@ def test_a_size_that_the_input_states_nowhere_is_unknown() -> None:
         'input: "data" layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param '
         "{ num_output: 2 kernel_size: 1 } }"
     )
-    assert [kind for _, kind, _ in compute_model_cost(net).uncounted] == ["Convolution"]
+    assert [kind for _, kind, _ in compute_model_cost(compute_sizes(net)).uncounted] == ["Convolution"]
     assert estimate_memory(net, 1) is None
 
 
@@ -153,7 +155,7 @@ layer {{ name: "c" type: "InnerProduct" bottom: "a" top: "c" {1} inner_product_p
 )
 def test_blobs_that_layers_share_by_name_count_once(first: str, second: str, weights: int, biases: int) -> None:
     net = read_net(SIAMESE.format(first, second))
-    found = compute_model_cost(net)
+    found = compute_model_cost(compute_sizes(net))
     held = estimate_memory(net, 1)
     assert (found.parameters, count_stored_numbers(compute_sizes(net))) == (weights, weights + biases)
     assert held is not None
@@ -161,22 +163,26 @@ def test_blobs_that_layers_share_by_name_count_once(first: str, second: str, wei
 
 
 def test_layers_that_share_their_weights_multiply_each() -> None:
-    assert (
-        compute_model_cost(read_net(SIAMESE.format('param { name: "w" }', 'param { name: "w" }'))).multiply_adds
-        == 2 * 6400
-    )
+    layers = compute_sizes(read_net(SIAMESE.format('param { name: "w" }', 'param { name: "w" }')))
+    assert compute_model_cost(layers).multiply_adds == 2 * 6400
 
 
 @pytest.mark.parametrize(
     ("text", "line", "found"),
     [
+        ('name: "n"\n\ninput: "d" input_shape { dim: 1 dim: 0 }\nlayer { type: "Silence" }', 3, "input 'd' of 1x0"),
+        (
+            'input: "a" input_dim: 1\ninput: "b"\ninput_dim: 3 input_dim: 4 input_dim: 4\nlayer { type: "Silence" }',
+            2,
+            "2 inputs, but 1 sizes",
+        ),
         ('\nlayer { name: "r" type: "ReLU" bottom: "x" top: "r" }', 2, "bottom 'x'"),
         ('input: "d" input_shape { dim: 1 dim: 0 }\nlayer { type: "Silence" bottom: "d" }', 1, "input 'd' of 1x0"),
     ],
 )
 def test_layers_that_do_not_fit_are_named_with_their_line(text: str, line: int, found: str) -> None:
     with pytest.raises(ModelFileError) as caught:
-        compute_model_cost(read_net(text, "deploy.prototxt"))
+        compute_sizes(read_net(text, "deploy.prototxt"))
     assert caught.value.line == line
     assert_names(caught, found)
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from messages import assert_names
 
+from pytest_ddperf.core.network_cost import compute_pooled_size
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.models.caffe.inputs import SOURCES
 from pytest_ddperf.models.caffe.net import read_net
 from pytest_ddperf.models.caffe.shapes import _RULES, _WITH_WEIGHTS, compute_layer_sizes
-from pytest_ddperf.models.caffe.windows import compute_pooled_size
 
 if TYPE_CHECKING:
     from pytest_ddperf.models.caffe.layer import LayerSizes, Shape

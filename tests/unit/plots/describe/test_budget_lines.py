@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from every_row import every_row
 from figure_results import measured, published, trend, with_budgets
 from load_made import loaded, result
 
-from pytest_ddperf.core.budgets import Budget, BudgetCheck, Standing
+from pytest_ddperf.core.budgets import Budget, BudgetCheck, Standing, TimeLimit
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe.charts import (
@@ -23,10 +24,13 @@ from pytest_ddperf.plots.describe.charts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_ddperf.core.results import Results, Trend
     from pytest_ddperf.plots.describe.charts import Chart
 
 OF_ALL = Budget(max_ms=40)
+OLD, NEW = TimeLimit("50 ms", 50.0), TimeLimit("25 fps", 40.0)
 
 
 def describe(results: Results, trends: list[Trend], **platforms: dict[str, Budget]) -> dict[str, Chart]:
@@ -151,6 +155,32 @@ def test_the_nights_of_a_cell_have_its_budget() -> None:
         BudgetLine("budget 90 ms", (90.0,)),
         BudgetLine("budget 200 ms/request", (50.0,)),
     ]
+
+
+def limited(limits: Sequence[TimeLimit | None]) -> Trend:
+    """A cell whose nights had these budgets."""
+    plain = trend(CellKey("tk1", "resnet50", 1), [100.0] * len(limits))
+    return replace(
+        plain, nights=tuple(replace(one, budget=limit) for one, limit in zip(plain.nights, limits, strict=True))
+    )
+
+
+@every_row(
+    "limits, label, y",
+    [
+        ([OLD, OLD, NEW], "budget 25 fps", (50.0, 50.0, 40.0)),
+        ([None, OLD, NEW], "budget 25 fps", (math.nan, 50.0, 40.0)),
+        ([OLD, None], "budget 50 ms", (50.0, math.nan)),
+        ([OLD, OLD], "budget 50 ms", (50.0,)),
+        ([None, None], "budget 80 ms", (80.0,)),
+    ],
+)
+def test_each_night_has_the_budget_of_its_run(limits: list[TimeLimit | None], label: str, y: tuple[float, ...]) -> None:
+    chart = describe(published(), [limited(limits)], tk1={"*": Budget(max_ms=80)})["history/tk1/resnet50"]
+    assert isinstance(chart, NightChart)
+    assert chart.panels[0].budget is not None
+    assert chart.panels[0].budget.label == label
+    assert chart.panels[0].budget.y == pytest.approx(y, nan_ok=True)
 
 
 def test_what_the_run_applied_is_drawn_rather_than_what_ddperf_toml_states_now() -> None:

@@ -22,7 +22,7 @@ from matplotlib.colors import to_rgb
 from messages import assert_names
 from PIL import Image
 
-from pytest_ddperf.core.budgets import Budget
+from pytest_ddperf.core.budgets import Budget, TimeLimit
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.errors import ConfigurationError
@@ -290,6 +290,19 @@ def test_a_night_over_its_budget_has_a_mark_of_its_own() -> None:
     assert lines["budget:0"] == [120.0, 120.0]
     assert not any(gid.startswith("failed") for gid in lines)
     assert {"over budget", "budget"} <= {text.get_text() for text in figure.legends[0].get_texts()}
+
+
+def test_a_budget_that_changed_is_a_step() -> None:
+    nights = trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0, 102.0, 103.0])
+    limits = [None, TimeLimit("150 ms", 150.0), TimeLimit("150 ms", 150.0), TimeLimit("120 ms", 120.0)]
+    changed = replace(
+        nights, nights=tuple(replace(one, budget=limit) for one, limit in zip(nights.nights, limits, strict=True))
+    )
+    (chart,) = trend_charts(published(), [changed], ["tk1"]).values()
+    (line,) = [one for one in figure_of(chart).axes[0].lines if one.get_gid() == "budget:0"]
+    x, y = (np.asarray(values, dtype=float) for values in (line.get_xdata(), line.get_ydata()))
+    assert np.array_equal(y, [math.nan] * 2 + [150.0] * 4 + [120.0] * 2, equal_nan=True)
+    assert (x[2:-1] - x[2]).tolist() == [0.0, 1.0, 1.0, 2.0, 2.0]
 
 
 def test_a_run_over_its_baseline_marks_one_sided_cells() -> None:
