@@ -211,7 +211,7 @@ class Client:
         Raises:
             ServerUnreachableError: no connection, or no answer in time.
             ServerGoneError: the connection was cut.
-            AnswerError: the answer is not JSON.
+            AnswerError: the answer is not HTTP or not JSON.
             ServerError: the answer is an error.
         """
         read_timeout_s = self._timeout_s if timeout_s is None else timeout_s
@@ -280,8 +280,10 @@ class Client:
         status, answer, size = response.status, _decode(response.data), len(response.data)
         if self._authorization is not None and _is_error(status, answer):
             answer = _without_secret(answer, self._authorization)  # some servers quote the rejected request
-        retry_after = response.headers.get("Retry-After", "")
-        raise_for_status(status, answer, url=self.display_url, service=service, retry_after=retry_after)
+        retry_after, location = (response.headers.get(name, "") for name in ("Retry-After", "Location"))
+        raise_for_status(
+            status, answer, url=self.display_url, service=service, retry_after=retry_after, location=location
+        )
         if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
             raise AnswerError(
