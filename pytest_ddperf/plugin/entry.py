@@ -82,6 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
         session = registration.get_session(config)
         if is_given and not session.is_worker:
             outputs.check(session.settings)
+            outputs.check_other_plugins(session.settings, config)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
