@@ -11,7 +11,7 @@ import os.path
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -114,6 +114,7 @@ class Client:
             raise ConfigurationError(f"The CA certificates for {self.display_url} do not exist: {trusted}.")
         probe = self._probe()
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
+        pool.host = unquote(pool.host)  # requests leaves the interface of a link-local address encoded
         self._pool = cast("HTTPConnectionPool", pool)
         self._deadline = Deadline(self._pool)
         self._target = adapter.request_url(probe, proxies).removesuffix("/info")  # a proxy needs the whole URL

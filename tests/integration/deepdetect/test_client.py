@@ -9,7 +9,7 @@ import ssl
 import threading
 import zlib
 from base64 import b64decode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from every_row import every_row
@@ -270,6 +270,25 @@ def test_the_facts_of_a_server_are_those_of_its_info() -> None:
 
 
 # --- faults
+
+
+@every_row("zone", ["%eth0", "%25eth0"])
+def test_a_link_local_address_is_looked_up_with_its_interface(zone: str) -> None:
+    real, asked = socket.getaddrinfo, []
+
+    def look_up(host: str, *args: Any) -> Any:  # noqa: ANN401 - those of getaddrinfo
+        asked.append(host)
+        return real("127.0.0.1", *args)
+
+    info = [Reply(200, {"head": {"services": []}})]
+    with (
+        ScriptedServer(info) as server,
+        pytest.MonkeyPatch.context() as patch,
+        Client(f"http://[fe80::1{zone}]:{server.port}") as client,
+    ):
+        patch.setattr(socket, "getaddrinfo", look_up)
+        client.info()
+    assert asked == ["fe80::1%eth0"]
 
 
 def test_a_server_that_is_down_is_reported_with_its_url() -> None:
