@@ -76,6 +76,20 @@ def test_the_home_folder_of_nobody_is_refused_in_one_paragraph(
     assert list(tmp_path.iterdir()) == []
 
 
+@every_row("typed", [typed for typed in PATHS if "--create" not in typed])
+def test_an_empty_path_is_refused_and_is_not_the_current_folder(
+    typed: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main.main([re.sub(r"\{\}.*", "", one) for one in typed])
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    assert status == 2
+    assert_names(capsys.readouterr().err, "ddperf")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("option", ["-o={}/r.csv", "-o=pytest:{}/r.csv", "--json={}/r.csv"])
 def test_a_report_is_written_into_the_home_folder(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
