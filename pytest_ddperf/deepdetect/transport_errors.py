@@ -58,7 +58,7 @@ def _explain_answer(error: Exception) -> Failure:
     if isinstance(error, DecodeError):
         return AnswerError, f"The answer cannot be decompressed ({quoted}); check the server and a proxy before it"
     cut = isinstance(inner, RemoteDisconnected)
-    if isinstance(inner, BadStatusLine) and not cut and not "HTTP/".startswith(inner.line[:5]):
+    if isinstance(inner, BadStatusLine) and not cut and not "HTTP/".startswith(str(inner)[:5]):
         return AnswerError, f"The answer is not HTTP ({quoted}); check the URL, its scheme and its port"
     return ServerGoneError, f"The connection was cut during a request ({quoted}); the server may have crashed"
 

@@ -275,5 +275,6 @@ def _list_files(folder: Path) -> Iterator[tuple[bytes, int, int]]:
     """Yield the files of the history with their sizes and modification times in nanoseconds."""
     for path in list_runs(folder):
         with contextlib.suppress(OSError):  # deleted in the meantime
-            status = path.stat()
+            # a link to nothing, as to a share that is not mounted, is listed, so that it is reported as unreadable
+            status = path.lstat() if path.is_symlink() and not path.exists() else path.stat()
             yield os.fsencode(path.name), status.st_size, status.st_mtime_ns
