@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os.path
+import ssl
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
@@ -112,6 +113,8 @@ class Client:
         trusted = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
         if self.display_url.startswith("https:") and not os.path.exists(trusted):  # noqa: PTH110 - False for an invalid name, too
             raise ConfigurationError(f"The CA certificates for {self.display_url} do not exist: {trusted}.")
+        if self.display_url.startswith("https:") and verify is not True:
+            _check_certificates(trusted)
         probe = self._probe()
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
         pool.host = unquote(pool.host)  # requests leaves the interface of a link-local address encoded
@@ -294,6 +297,23 @@ class Client:
                 http_status=status,
             )
         return answer
+
+
+def _check_certificates(trusted: str) -> None:
+    """Check that a file given as certificates to trust contains some; a folder is not read.
+
+    Raises:
+        ConfigurationError: it contains none, or cannot be read.
+    """
+    if os.path.isdir(trusted):  # noqa: PTH112 - False for an invalid name, too
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(trusted)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"The CA certificates in {trusted} cannot be read ({error.strerror or error}); expected a file with "
+            "certificates in PEM format."
+        ) from None
 
 
 def extract_server_facts(info: Info, url: str) -> ServerFacts:

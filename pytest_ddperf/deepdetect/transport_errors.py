@@ -66,12 +66,13 @@ def _explain_answer(error: Exception) -> Failure:
 def _explain_tls(error: object) -> str:
     """Explain why there is no TLS connection: the certificate, or no TLS at all."""
     if isinstance(error, ssl.SSLCertVerificationError):
+        reason = error.verify_message.rstrip(".")
         return (
-            f"The TLS connection failed: {error.verify_message}; give the CA that signed the server's certificate "
+            f"The TLS connection failed: {reason}; give the CA that signed the server's certificate "
             "with --ddperf-ca-file or REQUESTS_CA_BUNDLE, and use the host name in the certificate"
         )
-    reason = error.reason if isinstance(error, ssl.SSLError) else error
-    return f"The TLS connection failed ({reason}); check the URL's scheme and port"
+    other = error.reason if isinstance(error, ssl.SSLError) else error
+    return f"The TLS connection failed ({other}); check the URL's scheme and port"
 
 
 def explain_incomplete_answer(timeout_s: float) -> Failure:

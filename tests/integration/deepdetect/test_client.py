@@ -585,6 +585,16 @@ def test_certificates_to_trust_that_are_not_there_are_reported(tmp_path: Path) -
     assert_names(caught, "CA", tmp_path / "ca.pem")
 
 
+@every_row(
+    "content", [b"", b"img_000.jpg\n", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\x00\xff"]
+)
+def test_a_file_without_certificates_is_refused_and_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        Client("https://localhost:1", ca_path=tmp_path / "ca.pem")
+    assert_names(caught, tmp_path / "ca.pem", "PEM")
+
+
 @pytest.fixture
 def tls_server() -> Iterator[ScriptedServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
