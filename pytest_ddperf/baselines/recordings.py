@@ -11,6 +11,7 @@ import json
 import math
 import os
 import statistics
+import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -326,6 +327,24 @@ def write_recorded(
         raise ConfigurationError(f"The baseline {path} cannot be written: {error}.") from error
     before = {key: entry for key in keys if isinstance(entry := held.cells.get(key), Baseline)}
     return Update(path, keys, left_out, before, {key: _baseline_of(benchmarks[key]) for key in keys})
+
+
+def check_recordable(path: Path) -> None:
+    """Check before the first measurement that a run can be recorded in a file, whose folder need not exist.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    path = path.resolve()
+    try:
+        _lock(path)
+        # try to write: for root, permission checks succeed even on a file system that cannot be written
+        tempfile.TemporaryFile(dir=next(each for each in path.parents if each.exists())).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The baseline {path} cannot be written: {error}. Make its folder writable, or omit "
+            "--ddperf-update-baselines."
+        ) from error
 
 
 def _last(keys: Sequence[CellKey]) -> str:

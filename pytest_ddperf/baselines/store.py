@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import platformdirs
 
 from pytest_ddperf.baselines.recordings import read_recorded
-from pytest_ddperf.config.load_catalog import existing_files, find_package_data, find_tables
+from pytest_ddperf.config.load_catalog import existing_files, find_package_data, find_tables, is_present
 from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.config.published_tables import format_path, read_table
 from pytest_ddperf.core.catalog import Catalog, build_bare_catalog, find_closest
@@ -170,7 +170,7 @@ class BaselineStore:
         path = (folder or Path()) / local_path(kind, "The baseline")
         try:
             files = [path / f"{platform.id}.json", path / f"{platform.id}.csv"] if path.is_dir() else [path]
-            files = [file for file in files if file.is_file()]
+            files = [file for file in files if is_present(file)]
         except OSError as error:  # the name is too long, or access to the folder is denied
             raise ConfigurationError(f"The baseline {kind!r} cannot be read: {error}.") from error
         if not files and not path.is_dir():

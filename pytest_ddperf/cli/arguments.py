@@ -16,8 +16,11 @@ def parse_path(text: str) -> Path:
     """Convert text to a path on this machine; a leading `~` or `~user` is expanded to the home folder.
 
     Raises:
-        argparse.ArgumentTypeError: the user does not exist, or the home folder is unknown.
+        argparse.ArgumentTypeError: the text is empty, which would be the current folder; the user does not exist, or
+            the home folder is unknown.
     """
+    if not text:
+        raise argparse.ArgumentTypeError("'' is not valid; expected a path")
     try:
         return local_path(text)
     except ConfigurationError as error:

@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # not an error, as in `ddperf report | head`
         return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("ddperf: interrupted\n")
+        return bench.INTERRUPTED
     except OSError as error:  # such as an invalid file name or a full disk
         where = "" if error.filename is None else f"{textwrap.shorten(str(error.filename), 80)}: "
         sys.stderr.write(f"ddperf: {where}{error.strerror or error}; name another file or folder.\n")

@@ -45,7 +45,7 @@ def load_catalog(project_dir: Path | None = None) -> Catalog:
     platforms = read_platforms(package / "platforms.toml")
     own_file = None if project_dir is None else project_dir / PROJECT_FILE
     names = Catalog(networks, {})
-    if own_file is not None and own_file.is_file():
+    if own_file is not None and is_present(own_file):
         platforms = read_platforms(own_file, platforms)
         names = read_models(own_file, names)
     described = {
@@ -63,11 +63,28 @@ def find_tables(project_dir: Path | None, package: Path, platform: Platform) -> 
     return existing_files(folder / f"{name}.csv" for name in names for folder in folders)
 
 
+def is_present(path: Path) -> bool:
+    """Return whether a file of the user exists.
+
+    Raises:
+        ConfigurationError: it or its folder is a link to nothing, as to a share that is not mounted, or it is a folder.
+            To ignore it would compare a run with something else.
+    """
+    for one in (path.parent, path):
+        if one.is_symlink() and not one.exists():
+            raise ConfigurationError(
+                f"{one} is a link to {one.readlink()}, which does not exist; restore it, or delete the link."
+            )
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder; expected a file of that name, or none.")
+    return path.is_file()
+
+
 def existing_files(places: Iterable[Path]) -> list[Path]:
     """Return the existing files without duplicates: in a source checkout the project's folder is also the package's."""
     files: dict[Path, Path] = {}
     for place in places:
-        if place.is_file():
+        if is_present(place):
             files.setdefault(place.resolve(), place)
     return list(files.values())
 

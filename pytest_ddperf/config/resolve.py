@@ -221,8 +221,8 @@ def _check_reference(settings: Settings, name: str) -> None:
         return
     if settings.given_reference(name) == IN_FILE and not settings.catalog.platform(name).against:
         raise ConfigurationError(
-            f"--ddperf-against without a value uses [platforms.{name}.against] of ddperf.toml, which does not exist; "
-            "expected that table, or --ddperf-against=URL, embedded or self."
+            f"--ddperf-against without a value uses [platforms.{name}.against] of ddperf.toml, which is missing or "
+            "empty; expected that table, or --ddperf-against=URL, embedded or self."
         )
     try:
         here, there = settings.server_options(name), reference.server_options(name)

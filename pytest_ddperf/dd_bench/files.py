@@ -46,9 +46,12 @@ def check_results(paths: Mapping[str, str | None]) -> dict[str, Path]:
     """Return the requested results files by kind, after checking that they can be written; nothing is written yet.
 
     Raises:
-        ConfigurationError: one of the files cannot be written.
+        ConfigurationError: one of the files cannot be written, or two are the same.
     """
-    files = {kind: Path(path) for kind, path in paths.items() if path}
+    files = {kind: Path(path) for kind, path in paths.items() if path is not None}
+    if len({path.resolve() for path in files.values()}) < len(files):
+        shown = " and ".join(f"--{kind}-output={path}" for kind, path in files.items())
+        raise ConfigurationError(f"{shown} are the same file; name another file for one of them.")
     for path in files.values():
         if path.is_dir():
             raise ConfigurationError(f"{path} is a folder; name a file in it for the results.")

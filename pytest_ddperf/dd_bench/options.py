@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TENSORRT, ServiceParameters
@@ -65,9 +66,18 @@ class BenchOptions:
 
     @property
     def url(self) -> str:
-        """URL of the server. An IPv6 address is put in brackets; a `host` that is a URL is returned unchanged."""
+        """URL of the server. An IPv6 address is put in brackets; a `host` that is a URL keeps its own port.
+
+        A URL without a port gets `port`; an https URL keeps https's own unless `port` is not the default.
+        """
         if "://" in self.host:
-            return self.host
+            try:
+                parts = urlsplit(self.host)
+                if parts.port is not None or (parts.scheme == "https" and self.port == BenchOptions().port):
+                    return self.host
+            except ValueError:  # an invalid URL is refused where it is used
+                return self.host
+            return parts._replace(netloc=f"{parts.netloc}:{self.port}").geturl()
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
         return f"http://{host}:{self.port}"
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os.path
+import ssl
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -112,8 +113,11 @@ class Client:
         trusted = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
         if self.display_url.startswith("https:") and not os.path.exists(trusted):  # noqa: PTH110 - False for an invalid name, too
             raise ConfigurationError(f"The CA certificates for {self.display_url} do not exist: {trusted}.")
+        if self.display_url.startswith("https:") and verify is not True:
+            _check_certificates(trusted)
         probe = self._probe()
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
+        pool.host = unquote(pool.host)  # requests leaves the interface of a link-local address encoded
         self._pool = cast("HTTPConnectionPool", pool)
         self._deadline = Deadline(self._pool)
         self._target = adapter.request_url(probe, proxies).removesuffix("/info")  # a proxy needs the whole URL
@@ -203,7 +207,7 @@ class Client:
         Raises:
             ServerUnreachableError: no connection, or no answer in time.
             ServerGoneError: the connection was cut.
-            AnswerError: the answer is not JSON.
+            AnswerError: the answer is not HTTP or not JSON.
             ServerError: the answer is an error.
         """
         read_timeout_s = self._timeout_s if timeout_s is None else timeout_s
@@ -272,8 +276,10 @@ class Client:
         status, answer, size = response.status, _decode(response.data), len(response.data)
         if self._authorization is not None and _is_error(status, answer):
             answer = _without_secret(answer, self._authorization)  # some servers quote the rejected request
-        retry_after = response.headers.get("Retry-After", "")
-        raise_for_status(status, answer, url=self.display_url, service=service, retry_after=retry_after)
+        retry_after, location = (response.headers.get(name, "") for name in ("Retry-After", "Location"))
+        raise_for_status(
+            status, answer, url=self.display_url, service=service, retry_after=retry_after, location=location
+        )
         if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
             raise AnswerError(
@@ -283,6 +289,23 @@ class Client:
                 http_status=status,
             )
         return answer
+
+
+def _check_certificates(trusted: str) -> None:
+    """Check that a file given as certificates to trust contains some; a folder is not read.
+
+    Raises:
+        ConfigurationError: it contains none, or cannot be read.
+    """
+    if os.path.isdir(trusted):  # noqa: PTH112 - False for an invalid name, too
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(trusted)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"The CA certificates in {trusted} cannot be read ({error.strerror or error}); expected a file with "
+            "certificates in PEM format."
+        ) from None
 
 
 def extract_server_facts(info: Info, url: str) -> ServerFacts:

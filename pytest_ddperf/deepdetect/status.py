@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from pytest_ddperf.deepdetect.json_reader import find
+from pytest_ddperf.deepdetect.url import remove_credentials
 from pytest_ddperf.errors import (
     LONGEST_SHOWN,
     AnswerError,
@@ -45,6 +46,14 @@ _OTHER_ENGINE_REMEDY: Final = (
 
 _GATEWAY: Final = frozenset({502, 503, 504})
 _TOO_MANY: Final = 429
+_REMEDIES: Final = {
+    401: "The server, or a proxy before it, requires a user name and a password, or rejects those given: write them "
+    "into the URL, or name their variables with user_env and password_env in ddperf.toml",
+    413: "The request is too large for the server, or for a proxy before it: raise its limit (nginx: "
+    "client_max_body_size), or send the names of images on the server with --ddperf-data-dir",
+}
+"""What is wrong, and what to do, by status."""
+
 _SERVICE_NOT_FOUND: Final = 1002
 
 
@@ -59,11 +68,18 @@ def requires_other_size(message: str) -> bool:
 
 
 def raise_for_status(
-    http_status: int, answer: object, *, url: str = "", service: str = "", retry_after: str = ""
+    http_status: int,
+    answer: object,
+    *,
+    url: str = "",
+    service: str = "",
+    retry_after: str = "",
+    location: str = "",
 ) -> None:
     """Raise the typed error for an answer's status; return if it is a success.
 
-    Under HTTP 200 `status.code` decides, because older servers report errors there.
+    Under HTTP 200 `status.code` decides, because older servers report errors there. `retry_after` and `location` are
+    headers of the answer.
 
     Raises:
         ServerOutOfMemoryError: an error whose message reports exhausted memory.
@@ -90,7 +106,10 @@ def raise_for_status(
     if effective == _TOO_MANY:
         wait = f" (Retry-After: {retry_after})" if retry_after else ""
         what = f"The server, or a proxy before it, accepts no more requests for now{wait}"
-    if answer is None:
+    if kind is AnswerError and location:
+        target = quote_server_text(remove_credentials(location), LONGEST_SHOWN)
+        what = f"The server redirects to {target}; use the URL of that server"
+    elif answer is None and effective not in _REMEDIES:
         what = f"{what}. The answer is not JSON: check the URL and the proxy settings of the environment"
     raise kind(
         f"{what}.",
@@ -125,4 +144,4 @@ def _choose_failure(effective: int, status: object, *, named: bool) -> tuple[typ
         return ServiceNotFoundError, "The service does not exist on the server; create it, or name an existing one"
     if effective == 409:
         return ServiceExistsError, "The server already has a service of that name; use it, or delete it first"
-    return RequestRefusedError, "The server refused the request"
+    return RequestRefusedError, _REMEDIES.get(effective, "The server refused the request")

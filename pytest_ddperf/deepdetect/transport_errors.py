@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import ssl
+from http.client import BadStatusLine, RemoteDisconnected
+
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    DecodeError,
     NewConnectionError,
     ProxyError,
     ReadTimeoutError,
     SSLError,
 )
 
-from pytest_ddperf.errors import NoConnectionError, ServerGoneError, ServerUnreachableError
+from pytest_ddperf.errors import (
+    LONGEST_SHOWN,
+    AnswerError,
+    NoConnectionError,
+    ServerError,
+    ServerGoneError,
+    ServerUnreachableError,
+)
+from pytest_ddperf.text import quote_server_text
 
-Failure = tuple[type[ServerUnreachableError], str]
+Failure = tuple[type[ServerError], str]
 """The error to raise, and its message."""
 
 
@@ -20,9 +32,7 @@ def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: 
     """Explain why a request got no answer, and what to do."""
     match error:
         case SSLError():
-            return ServerUnreachableError, (
-                "The TLS connection failed; give the CA that signed the server's certificate, or check the URL's scheme"
-            )
+            return ServerUnreachableError, _explain_tls(error.args[-1])
         case ProxyError():
             return ServerUnreachableError, (
                 "The proxy set in the environment did not connect; NO_PROXY exempts a host from it"
@@ -38,8 +48,31 @@ def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: 
             return ServerUnreachableError, (
                 f"The server was silent for {read_timeout_s:g} s; it may still be working on the request"
             )
+    return _explain_answer(error)
+
+
+def _explain_answer(error: Exception) -> Failure:
+    """Explain what is wrong with an answer that began to arrive, or that the connection was cut before it."""
     inner = error.args[-1] if error.args else ""
-    return ServerGoneError, f"The connection was cut during a request ({inner or error}); the server may have crashed"
+    quoted = quote_server_text(str(inner or error), LONGEST_SHOWN)
+    if isinstance(error, DecodeError):
+        return AnswerError, f"The answer cannot be decompressed ({quoted}); check the server and a proxy before it"
+    cut = isinstance(inner, RemoteDisconnected)
+    if isinstance(inner, BadStatusLine) and not cut and not "HTTP/".startswith(str(inner)[:5]):
+        return AnswerError, f"The answer is not HTTP ({quoted}); check the URL, its scheme and its port"
+    return ServerGoneError, f"The connection was cut during a request ({quoted}); the server may have crashed"
+
+
+def _explain_tls(error: object) -> str:
+    """Explain why there is no TLS connection: the certificate, or no TLS at all."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = error.verify_message.rstrip(".")
+        return (
+            f"The TLS connection failed: {reason}; give the CA that signed the server's certificate "
+            "with --ddperf-ca-file or REQUESTS_CA_BUNDLE, and use the host name in the certificate"
+        )
+    other = error.reason if isinstance(error, ssl.SSLError) else error
+    return f"The TLS connection failed ({other}); check the URL's scheme and port"
 
 
 def explain_incomplete_answer(timeout_s: float) -> Failure:

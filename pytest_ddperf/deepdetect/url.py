@@ -79,7 +79,9 @@ class ServerUrl:
             raise ConfigurationError(f"The server URL {shown!r} is invalid; {expected}.")
         if not _can_be_host(parts.hostname):
             raise ConfigurationError(f"The server URL {shown!r} has an invalid host name; {expected}.")
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        address, _, zone = parts.hostname.partition("%")  # a link-local address names its interface: fe80::1%eth0
+        host = f"{address}%25{zone.removeprefix('25')}" if zone else parts.hostname
+        host = f"[{host}]" if ":" in host else host
         where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
         authorization = None
         if parts.username is not None:

@@ -270,5 +270,7 @@ def _list_files(folder: Path) -> Iterator[tuple[bytes, int, int]]:
         for entry in entries:
             if entry.name.endswith(b".jsonl"):
                 with contextlib.suppress(OSError):  # deleted in the meantime
-                    status = entry.stat()
+                    # a link to nothing, as to a share that is not mounted, is listed, to be reported as unreadable
+                    leads_nowhere = entry.is_symlink() and not (folder / os.fsdecode(entry.name)).exists()
+                    status = entry.stat(follow_symlinks=not leads_nowhere)
                     yield entry.name, status.st_size, status.st_mtime_ns

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
         session = registration.get_session(config)
         if is_given and not session.is_worker:
             outputs.check(session.settings)
+            outputs.check_other_plugins(session.settings, config)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
@@ -97,6 +99,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return outputs.draw_history(registration.get_session(config)) if outputs.is_plot_only(config) else None
     except DdperfError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
+    except KeyboardInterrupt:  # pytest handles it in a test run only
+        sys.stderr.write("ddperf: interrupted\n")
+        return pytest.ExitCode.INTERRUPTED
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

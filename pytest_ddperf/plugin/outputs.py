@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 _OTHER_TASKS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
 """Options of pytest that request something other than a test run; they keep their meaning."""
 
+
+_FILES_OF_OTHERS = {
+    "xmlpath": "--junitxml",
+    "benchmark_json": "--benchmark-json",
+    "htmlpath": "--html",
+    "json_report_file": "--json-report-file",
+}
+"""Options of pytest and other plugins with which a run writes a file, by their names in the configuration."""
 
 _OF_A_RUN = {
     "keyword": "-k",
@@ -131,6 +140,20 @@ def check(settings: Settings) -> None:
     check_writable(list_report_files(settings))
     if (folder := settings.path("plot")) is not None:
         check_folder(folder, "--ddperf-plot")
+
+
+def check_other_plugins(settings: Settings, config: pytest.Config) -> None:
+    """Check that no report is the file of another plugin, which would replace it or be replaced.
+
+    Raises:
+        ConfigurationError: a report and another option name the same file.
+    """
+    reports = {file.path.resolve() for file in list_report_files(settings)}
+    for name, option in _FILES_OF_OTHERS.items():
+        given = config.getoption(name, default=None)
+        path = Path(given if isinstance(given, str) else getattr(given, "name", "")).resolve()
+        if given and path in reports:
+            raise ConfigurationError(f"--ddperf-report and {option} name the same file, {path}; name another one.")
 
 
 def draw_history(session: BenchSession) -> int:

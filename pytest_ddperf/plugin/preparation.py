@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_ddperf.baselines.recordings import check_recordable
+from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.config.resolve import check_services
 from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError
 from pytest_ddperf.history.writer import check_writable
@@ -34,8 +36,8 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
             verdict `error`.
 
     Raises:
-        pytest.UsageError: the options do not fit the server, the history cannot be written, a baseline cannot be read,
-            or all servers are down; exit status 4.
+        pytest.UsageError: the options do not fit the server, the history or a baseline to record cannot be written, a
+            baseline cannot be read, or all servers are down; exit status 4.
     """
     bench.config.add_cleanup(treat_as_interrupt())
     if ignored := list_ignored_options(bench.config.invocation_params.args):
@@ -47,6 +49,10 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
     try:
         check_services(settings, cells)
         check_writable(settings.storage_dir)
+        if settings.value("update-baselines") is not None:
+            store = BaselineStore(settings.catalog, project_dir=settings.project_dir)
+            for platform in dict.fromkeys(key.platform for key in cells):
+                check_recordable(store.recorded_path(platform))
         bench.warnings += [
             f"{' and '.join(names)} use the same server, {server}; they are measured one after the other."
             for server, names in settings.shared_servers().items()

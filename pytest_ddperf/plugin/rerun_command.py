@@ -79,14 +79,20 @@ def build_command(
 
 
 def configuration_options(option: argparse.Namespace) -> list[str]:
-    """Return the command-line options of pytest that decide which configuration the run reads.
+    """Return the command-line options of pytest that decide which configuration and plugins the run has.
+
+    The number of repetitions of pytest-repeat is one of them, because it is part of the node ids.
 
     Args:
         option: pytest's parsed options.
     """
     words = ["-c", str(option.inifilename)] if option.inifilename else []
     words += [f"--rootdir={option.rootdir}"] if option.rootdir else []
-    return [*words, *(f"--override-ini={pair}" for pair in option.override_ini or ())]
+    words += [f"--override-ini={pair}" for pair in option.override_ini or ()]
+    plugins = [name for name in option.plugins if not name.startswith("no:")]
+    words += [word for name in dict.fromkeys(plugins) for word in ("-p", name)]
+    count = getattr(option, "count", None)
+    return [*words, f"--count={count}"] if isinstance(count, int) and count > 1 else words
 
 
 def _outside_files(settings: Settings, name: str) -> bool:

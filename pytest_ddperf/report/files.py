@@ -35,9 +35,9 @@ def check_writable(files: Sequence[ReportFile]) -> None:
     taken: set[Path] = set()
     for file in files:
         path = file.path
-        if path in taken:
+        if path.resolve() in taken:
             raise ConfigurationError(f"The report {path} is requested twice; name another file for one of them.")
-        taken.add(path)
+        taken.add(path.resolve())
         try:
             _check(file)
         except OSError as error:

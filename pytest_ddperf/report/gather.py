@@ -217,8 +217,8 @@ def find_run(storage: Path, name: str) -> Path:
     with HistoryIndex(storage) as index:
         renamed = {found.run: found.path for found in index.runs()}
     if name not in renamed:
-        last = ", ".join(list(files)[-5:]) or "none"
-        raise ConfigurationError(f"The run {name!r} is not in {storage}; the newest runs there are {last}.")
+        there = f"the newest runs there are {', '.join(list(files)[-5:])}" if files else "no run is stored there"
+        raise ConfigurationError(f"The run {name!r} is not in {storage}; {there}.")
     return renamed[name]
 
 

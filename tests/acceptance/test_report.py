@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import SQUEEZENET, TableServer
+from every_row import every_row
 from messages import assert_names
 from scripted_deepdetect import out_of_memory
 from workers import plain_and_xdist
@@ -50,6 +51,14 @@ def test_every_report_of_a_run_is_written_and_named_at_its_end(tk1: BenchProject
     for name in ("r.html", "r.csv", "r.json"):
         assert str(tk1.path / "out" / name) in result.outlines
     assert sorted(path.name for path in (tk1.path / "out").iterdir()) == ["r.csv", "r.html", "r.json"]
+
+
+@every_row("option", ["--junitxml", "--benchmark-json"])
+def test_a_report_in_the_file_of_another_option_is_refused(tk1: BenchProject, option: str) -> None:
+    result = tk1.run(*SQUEEZENET, "--ddperf-report=results.json", f"{option}=benchmarks/../results.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert_names(result, "--ddperf-report", option, "results.json")
+    assert not tk1.server.predictions
 
 
 def test_the_reports_agree_with_the_history(tk1: BenchProject) -> None:

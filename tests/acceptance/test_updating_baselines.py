@@ -27,6 +27,14 @@ def test_a_run_is_recorded_in_the_project(tk1: BenchProject) -> None:
     assert recorded_ms(tk1) == {"tk1-squeezenet_v1.1-b1": 90.7, "tk1-squeezenet_v1.1-b8": 53.7}
 
 
+def test_a_baseline_that_cannot_be_written_is_refused_before_the_first_measurement(tk1: BenchProject) -> None:
+    (tk1.path / "baselines").write_text("a file where the folder should be", encoding="utf-8")
+    result = tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert_names(result, "baselines/tk1.json", "cannot be written", "--ddperf-update-baselines")
+    assert not tk1.server.predictions
+
+
 def test_the_next_run_is_held_against_it(tk1: BenchProject) -> None:
     tk1.server.slow(*B8, 0.5)
     tk1.run(*SQUEEZENET, "--ddperf-update-baselines")

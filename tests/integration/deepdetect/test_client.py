@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
+import socketserver
 import ssl
+import threading
 import zlib
 from base64 import b64decode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from every_row import every_row
@@ -270,6 +273,25 @@ def test_the_facts_of_a_server_are_those_of_its_info() -> None:
 # --- faults
 
 
+@every_row("zone", ["%eth0", "%25eth0"])
+def test_a_link_local_address_is_looked_up_with_its_interface(zone: str) -> None:
+    real, asked = socket.getaddrinfo, []
+
+    def look_up(host: str, *args: Any) -> Any:  # noqa: ANN401 - those of getaddrinfo
+        asked.append(host)
+        return real("127.0.0.1", *args)
+
+    info = [Reply(200, {"head": {"services": []}})]
+    with (
+        ScriptedServer(info) as server,
+        pytest.MonkeyPatch.context() as patch,
+        Client(f"http://[fe80::1{zone}]:{server.port}") as client,
+    ):
+        patch.setattr(socket, "getaddrinfo", look_up)
+        client.info()
+    assert asked == ["fe80::1%eth0"]
+
+
 def test_a_server_that_is_down_is_reported_with_its_url() -> None:
     url = f"http://127.0.0.1:{unused_port()}"
     with Client(url) as client, pytest.raises(ServerUnreachableError, match="Connection refused") as caught:
@@ -379,16 +401,78 @@ def test_an_answer_of_any_bytes_is_an_error_of_ours(stage: ScriptedServer, clien
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, RequestRefusedError), (404, RequestRefusedError), (502, GatewayError), (301, AnswerError)],
+    [(403, RequestRefusedError), (404, RequestRefusedError), (502, GatewayError), (301, AnswerError)],
 )
 def test_an_html_error_page_has_the_type_of_its_status(
     stage: ScriptedServer, client: Client, status: int, kind: type[ServerError]
 ) -> None:
-    stage.respond = lambda _: Reply(status, b"<html>", headers={"Location": "http://elsewhere.invalid/"})
+    stage.respond = lambda _: Reply(status, b"<html>")
     with pytest.raises(ServerError) as caught:
         client.info()
     assert_names(caught, "JSON", f"HTTP {status}")
     assert type(caught.value) is kind
+
+
+def test_a_redirect_is_not_followed_but_named_without_credentials(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(301, b"", headers={"Location": f"https://me:{SECRET}@elsewhere.invalid/info"})
+    with pytest.raises(AnswerError) as caught:
+        client.info()
+    assert_names(caught, "elsewhere.invalid/info", "HTTP 301")
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "remedies"), [(401, ("user_env", "password_env")), (413, ("--ddperf-data-dir", "client_max_body_size"))]
+)
+def test_a_status_with_a_known_remedy_names_it(
+    stage: ScriptedServer, client: Client, status: int, remedies: tuple[str, ...]
+) -> None:
+    stage.respond = lambda _: Reply(status, b"<html>")
+    with pytest.raises(RequestRefusedError) as caught:
+        client.predict(BODY)
+    assert_names(caught, f"HTTP {status}", *remedies)
+
+
+def test_an_answer_that_cannot_be_decompressed_is_no_cut_connection(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, b"{}", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(AnswerError) as caught:
+        client.info()
+    assert_names(caught, "decompressed")
+
+
+@contextlib.contextmanager
+def raw_server(sent: bytes) -> Iterator[str]:
+    """Yield the URL of a server that sends these bytes after a request, and closes the connection."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(sent)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@every_row(
+    "sent", [b"SSH-2.0-OpenSSH_9.6\r\n", b"\x15\x03\x01\x00\x02\x02F", b"220 mail.example ESMTP\r\n", b"-ERR\r\n"]
+)
+def test_an_answer_that_is_not_http_is_reported_on_one_line(sent: bytes) -> None:
+    with raw_server(sent) as url, Client(url) as client, pytest.raises(AnswerError) as caught:
+        client.info()
+    assert_names(caught, "HTTP", url)
+    assert "\n" not in str(caught.value)
+
+
+@every_row("sent", [b"", b"HT", b"HTTP/1.1 2"])
+def test_the_beginning_of_an_answer_in_http_is_a_cut_connection(sent: bytes) -> None:
+    with raw_server(sent) as url, Client(url) as client, pytest.raises(ServerGoneError):
+        client.predict(BODY)
 
 
 def test_an_error_under_http_200_is_an_error(stage: ScriptedServer, client: Client) -> None:
@@ -502,6 +586,16 @@ def test_certificates_to_trust_that_are_not_there_are_reported(tmp_path: Path) -
     assert_names(caught, "CA", tmp_path / "ca.pem")
 
 
+@every_row(
+    "content", [b"", b"img_000.jpg\n", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\x00\xff"]
+)
+def test_a_file_without_certificates_is_refused_and_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        Client("https://localhost:1", ca_path=tmp_path / "ca.pem")
+    assert_names(caught, tmp_path / "ca.pem", "PEM")
+
+
 @pytest.fixture
 def tls_server() -> Iterator[ScriptedServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -518,12 +612,14 @@ def test_the_certificates_to_trust_may_be_given(tls_server: ScriptedServer) -> N
 def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: ScriptedServer) -> None:
     with Client(tls_server.url) as client, pytest.raises(ServerUnreachableError) as caught:
         client.info()
-    assert_names(caught, tls_server.url, "TLS")
+    assert_names(caught, tls_server.url, "TLS", "self-signed", "--ddperf-ca-file")
 
 
 def test_a_server_that_speaks_no_tls_is_reported(stage: ScriptedServer) -> None:
-    with Client(f"https://127.0.0.1:{stage.port}") as client, pytest.raises(ServerUnreachableError, match="TLS"):
+    with Client(f"https://127.0.0.1:{stage.port}") as client, pytest.raises(ServerUnreachableError) as caught:
         client.info()
+    assert_names(caught, "TLS", "scheme")
+    assert "--ddperf-ca-file" not in str(caught.value)
 
 
 @every_row(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from every_row import every_row
 from messages import assert_names
 from nightly import cell, moment, write_night
 from recording import measured, skipped
@@ -466,6 +467,32 @@ def test_a_project_has_one_local_baseline_whichever_link_leads_to_it(project: Pa
     link.symlink_to(project)
     paths = {BaselineStore(load_catalog(), folder).recorded_path("local") for folder in (project, link)}
     assert len(paths) == 1
+
+
+@every_row("name", ["baselines/tk1.json", "baselines/tk1.csv", "ddperf.toml"])
+def test_a_link_to_nothing_is_an_error_and_is_not_ignored(project: Path, name: str) -> None:
+    (project / name).symlink_to("/not/mounted")
+    with pytest.raises(ConfigurationError) as caught:
+        BaselineStore(load_catalog(project), project).load("tk1")
+    (project / name).unlink()
+    assert_names(caught, project / name, "/not/mounted")
+
+
+@every_row("name", ["baselines/tk1.json", "baselines/tk1.csv", "ddperf.toml"])
+def test_a_folder_in_the_place_of_a_file_is_an_error_and_is_not_ignored(project: Path, name: str) -> None:
+    (project / name).mkdir()
+    with pytest.raises(ConfigurationError) as caught:
+        BaselineStore(load_catalog(project), project).load("tk1")
+    (project / name).rmdir()
+    assert_names(caught, project / name, "folder")
+
+
+def test_a_folder_of_baselines_that_is_a_link_to_nothing_is_an_error(project: Path) -> None:
+    (project / "baselines").rmdir()
+    (project / "baselines").symlink_to("/not/mounted")
+    with pytest.raises(ConfigurationError) as caught:
+        BaselineStore(load_catalog(project), project).load("tk1")
+    assert_names(caught, project / "baselines", "/not/mounted")
 
 
 def test_what_was_recorded_for_the_whole_host_is_read_but_for_networks_of_the_users_own(

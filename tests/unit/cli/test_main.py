@@ -14,7 +14,7 @@ from every_row import every_row
 from messages import assert_names
 from nightly import cell, write_night
 
-from pytest_ddperf.cli import main
+from pytest_ddperf.cli import main, platforms
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.dd_bench.files import LIST_NAME
 from pytest_ddperf.embedded.__main__ import main as serve_main
@@ -73,6 +73,31 @@ def test_the_home_folder_of_nobody_is_refused_in_one_paragraph(
     assert said.count("\n") == 1
     assert_names(said, "'nosuchuser'")
     assert ".." not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_command_ends_with_130_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(platforms, "load_catalog", interrupt)
+    assert main.main(["platforms"]) == 130
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@every_row("typed", [typed for typed in PATHS if "--create" not in typed])
+def test_an_empty_path_is_refused_and_is_not_the_current_folder(
+    typed: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main.main([re.sub(r"\{\}.*", "", one) for one in typed])
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    assert status == 2
+    assert_names(capsys.readouterr().err, "ddperf")
     assert list(tmp_path.iterdir()) == []
 
 

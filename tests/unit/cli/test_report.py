@@ -198,6 +198,7 @@ def test_a_markdown_report_comes_with_its_figures(
         (["-o", "r.pdf"], ".md, .html, .csv, .json, or bmf:FILE or pytest:FILE"),
         (["-o", "occupied/r.md"], "occupied/r.md cannot be written"),
         (["-o", "r.csv", "-o", "r.csv"], "r.csv is requested twice"),
+        (["-o", "r.csv", "-o", "none/../r.csv"], "r.csv is requested twice"),
         (["-o", "r.csv", "--run", "nope"], "The run 'nope' is not in .ddperf; the newest runs there are 2026"),
         (["-o", "r.csv", "--platform", "tk7"], "The platform 'tk7' is not known. Did you mean tk1?"),
         (["-o", "r.csv", "--platform", ","], "--platform names no platform; the valid ones are gtx1080ti"),

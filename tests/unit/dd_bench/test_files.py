@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from every_row import every_row
 from messages import assert_names
 
 from pytest_ddperf.dd_bench.files import check_results, list_images, write_results
@@ -104,3 +105,13 @@ def test_a_results_file_is_not_touched_before_there_is_a_result(tmp_path: Path) 
 def test_a_results_file_that_cannot_be_is_refused_before_the_run(path: str) -> None:
     with pytest.raises(ConfigurationError, match="results"):
         check_results({"csv": path})
+
+
+@every_row("path", ["results", "../here/results", "link"])
+def test_two_results_in_one_file_are_refused(path: str) -> None:
+    Path("results").touch()
+    if not Path("link").is_symlink():
+        Path("link").symlink_to("results")
+    with pytest.raises(ConfigurationError) as caught:
+        check_results({"csv": "results", "json": path})
+    assert_names(caught, "--csv-output=results", f"--json-output={path}")

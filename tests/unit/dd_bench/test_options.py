@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from every_row import every_row
 from messages import assert_names
 
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS
@@ -23,10 +24,19 @@ OPTIONS = BenchOptions(service="imageserv", remote_bench_data_dir="/srv/bench")
         ("::1", "http://[::1]:8080"),
         ("[::1]", "http://[::1]:8080"),
         ("https://tk1.lan/dd", "https://tk1.lan/dd"),
+        ("http://tk1.lan", "http://tk1.lan:8080"),
+        ("http://me:pw@[::1]/dd", "http://me:pw@[::1]:8080/dd"),
+        ("http://tk1.lan:80", "http://tk1.lan:80"),
+        ("http://tk1.lan:port", "http://tk1.lan:port"),
     ],
 )
 def test_the_server_is_at_host_and_port(host: str, url: str) -> None:
     assert replace(OPTIONS, host=host).url == url
+
+
+@every_row("host", ["tk1.lan", "http://tk1.lan", "https://tk1.lan"])
+def test_the_port_that_is_given_is_that_of_a_url_too(host: str) -> None:
+    assert replace(OPTIONS, host=host, port=9000).url.endswith("://tk1.lan:9000")
 
 
 @pytest.mark.parametrize(

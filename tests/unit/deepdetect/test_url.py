@@ -38,6 +38,7 @@ from pytest_ddperf.errors import ConfigurationError
             ],
             "localhost:8080",
         ),
+        (["http://[fe80::1%wlP1p1s0]:1", "http://[FE80:0::1%25wlP1p1s0]:1"], "[fe80::1%25wlP1p1s0]:1"),
         (["http://[2001:DB8:0:0::7]:1", "http://[2001:db8::7]:1"], "[2001:db8::7]:1"),
     ],
 )

@@ -350,6 +350,22 @@ def test_a_file_that_is_no_history_is_named_and_counted_and_the_others_stand(tmp
         assert now_ms(index) == [100.0]
 
 
+def test_a_link_to_nothing_is_named_and_counted_until_its_target_is_back(tmp_path: Path) -> None:
+    folder = tmp_path / "history"
+    night(folder, 0)
+    link = folder / "link.jsonl"
+    link.symlink_to(tmp_path / "share" / "run.jsonl")
+    for _ in range(2):
+        with HistoryIndex(folder) as index:
+            (problem,) = index.problems
+            assert str(link) in problem
+            assert index.skipped == (1, 2)
+    night(tmp_path / "share", 1, 101.0).rename(tmp_path / "share" / "run.jsonl")
+    with HistoryIndex(folder) as index:
+        assert index.problems == []
+        assert now_ms(index) == [100.0, 101.0]
+
+
 def test_broken_lines_are_counted_and_the_others_stand(tmp_path: Path) -> None:
     path = write_night(tmp_path, 0, [at(KEY, 100.0), at(OTHER, 5.0)])
     lines = path.read_bytes().splitlines(keepends=True)

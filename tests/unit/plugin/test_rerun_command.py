@@ -102,9 +102,16 @@ def test_a_network_of_ddperf_toml_goes_by_its_id(tmp_path: Path) -> None:
 
 
 def test_the_configuration_that_was_named_is_named_again(tmp_path: Path) -> None:
-    option = argparse.Namespace(inifilename="my.ini", rootdir="..", override_ini=["ddperf_npasses=3"])
+    option = argparse.Namespace(inifilename="my.ini", rootdir="..", override_ini=["ddperf_npasses=3"], plugins=[])
     said = build_command(resolve(tmp_path), CELL, TEST, tmp_path, of_pytest=configuration_options(option))
     assert said.endswith(" -c my.ini --rootdir=.. --override-ini=ddperf_npasses=3 --platform=tk1")
+
+
+def test_plugins_that_were_loaded_by_name_and_repetitions_are_named_again(tmp_path: Path) -> None:
+    plugins = ["pytest_ddperf.plugin", "no:xdist", "pytest_ddperf.plugin"]
+    option = argparse.Namespace(inifilename=None, rootdir=None, override_ini=None, plugins=plugins, count=2)
+    said = build_command(resolve(tmp_path), CELL, TEST, tmp_path, of_pytest=configuration_options(option))
+    assert said.endswith(" -p pytest_ddperf.plugin --count=2 --platform=tk1")
 
 
 def test_where_the_project_owns_platform_our_own_option_names_it(tmp_path: Path) -> None:
