@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib
 import os
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from scripted_server import Reply, Request
 
+
+with contextlib.suppress(ImportError):
+    # Each test forgets the modules that it imported, and the extension of onnx cannot be initialised twice.
+    importlib.import_module("onnx")
 
 _GET_CPU_INFO = importlib.import_module("cpuinfo").get_cpu_info
 
