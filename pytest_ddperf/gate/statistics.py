@@ -145,11 +145,13 @@ def level(values: Sequence[float], sigma: float) -> float:
     return sum(min(value, most) for value in ordered[:-1]) / (len(ordered) - 1)
 
 
+@functools.cache
 def level_variance(count: int) -> float:
     """Return the variance of `level` of that many standard normal draws (integrated numerically up to 6)."""
     return _SLOWEST_DROPPED[count - 1] if count <= len(_SLOWEST_DROPPED) else 1.06 / count
 
 
+@functools.cache
 def level_bias(count: int) -> float:
     """Return by how much `level` of that many standard normal draws is below their mean (David and Nagaraja 2003)."""
     return _LARGEST[min(count, len(_LARGEST)) - 1] / max(1, count - 1)

@@ -111,6 +111,8 @@ _EARLY = 0.2  # share of that chance available to verdicts before the last round
 _CLEAR = 0.95
 """Confidence that further rounds leave a cell within the tolerance, with which it is `ok` before the last round."""
 
+_CLEAR_Z = _NORMAL.inv_cdf(_CLEAR)
+
 _POWER = 0.8
 """Share of the runs in which a cell that is slower by its resolution is red."""
 
@@ -324,7 +326,7 @@ class _Gate:
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
         # the tolerance.
         lasting = every_round if is_last else fastest > self.limit + EPSILON
-        room = noise.room(_NORMAL.inv_cdf(_CLEAR), rounds)
+        room = noise.room(_CLEAR_Z, rounds)
         if change > limit + EPSILON and lasting and rounds >= MIN_ROUNDS:
             outcome = "regressed"
         elif change < -self.limit - EPSILON and (moved < 0 or change < -reach - EPSILON):
