@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.service_parameters import AUTO, NCNN, ONNXRUNTIME, TENSORRT, TORCH, runs_on_gpu
-from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, ignores_precision, list_built, read_words
+from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, ignores_precision, read_words
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.servers.backends import choose_device, describe_choice, list_backends
 from pytest_ddperf.servers.services import find_repository, find_service
@@ -51,7 +51,7 @@ def format_server(platform: str, catalog: Catalog, project_dir: Path, info: Info
 
 def describe_build(info: Info) -> str:
     """Describe the backends of a server, and whether it was built for a GPU."""
-    built = list_built(info.compile_flags)
+    built = info.backends
     backends = f"built with {', '.join(built)}" if built else "its build flags show no backend"
     versions = read_words(info.deps_version)
     device = {
@@ -71,7 +71,7 @@ def describe_backend(options: ServerOptions, info: Info) -> list[str]:
         return [why]
     if not backends:
         return [f"no service can be created: the server has none of {', '.join(BACKENDS)}"]
-    if len(backends) > 1 and not list_built(info.compile_flags):
+    if len(backends) > 1 and not info.backends:
         return [f"the first of {', '.join(backends)} that the server accepts"]
     choice = describe_choice(options, backends[0], info)
     return [choice or f"{backends[0]}, {'the platform' if options.parameters.mllib == AUTO else 'the setting'}'s"]

@@ -12,7 +12,6 @@ from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
 from pytest_ddperf.deepdetect.backoff import retry
-from pytest_ddperf.deepdetect.build_flags import list_built
 from pytest_ddperf.deepdetect.consistency import describe_change
 from pytest_ddperf.errors import (
     AnswerError,
@@ -155,7 +154,7 @@ class DdBenchRun:
     def _backends(self) -> str:
         """Describe the libraries that the server reports it was built with."""
         with contextlib.suppress(ServerError):
-            if built := list_built(self._target.client.info().compile_flags):
+            if built := self._target.client.info().backends:
                 return f"the server is built with {', '.join(built)}"
         return "the server does not report its libraries"
 

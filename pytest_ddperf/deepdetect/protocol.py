@@ -16,6 +16,7 @@ import msgspec
 from pytest_ddperf.core.records import ModelStats
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TORCH, ServiceParameters
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
+from pytest_ddperf.deepdetect.build_flags import list_built
 from pytest_ddperf.deepdetect.json_reader import Amount, Whole, decode_answer, find
 from pytest_ddperf.deepdetect.predictions import PredictionEntry, find_flaws, shorten_list
 from pytest_ddperf.errors import LONGEST_SHOWN, AnswerError, ConfigurationError
@@ -84,6 +85,11 @@ class Info:
     compile_flags: str = ""
     deps_version: str = ""
     services: tuple[ServiceInfo, ...] = ()
+
+    @property
+    def backends(self) -> list[str]:
+        """The backends that the server was certainly built with, in the order of its build flags."""
+        return list_built(self.compile_flags)
 
     def find_service(self, name: str) -> ServiceInfo | None:
         """Return the service of this name, which servers store in lower case; None if there is none."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest_benchmark
 from pytest_benchmark.utils import get_commit_info
 
-from pytest_ddperf.baselines.recordings import TAKEN, write_recorded
+from pytest_ddperf.baselines.recordings import TAKEN, check_recordable, write_recorded
 from pytest_ddperf.baselines.resolution import compute_resolutions
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Outcome
@@ -18,9 +18,25 @@ from pytest_ddperf.report.phrases import describe_noisy_recording, format_resolu
 from pytest_ddperf.report.terminal import recorded_text
 
 if TYPE_CHECKING:
-    from pytest_ddperf.core.records import CellRecord
+    from collections.abc import Sequence
+
+    from pytest_ddperf.core.records import CellKey, CellRecord
     from pytest_ddperf.plugin.session import BenchSession
     from pytest_ddperf.runner.plan import PlatformPlan
+
+
+def check_updates(bench: BenchSession, cells: Sequence[CellKey]) -> None:
+    """Check before the first measurement that the run can be recorded, if that was requested.
+
+    Raises:
+        ConfigurationError: a baseline cannot be written.
+    """
+    settings = bench.settings
+    if settings.value("update-baselines") is None:
+        return
+    store = BaselineStore(settings.catalog, project_dir=settings.project_dir)
+    for platform in dict.fromkeys(key.platform for key in cells):
+        check_recordable(store.recorded_path(platform))
 
 
 def update_baselines(bench: BenchSession, mode: str) -> None:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.baselines.recordings import check_recordable
-from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.config.resolve import check_services
 from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError
 from pytest_ddperf.history.writer import check_writable
+from pytest_ddperf.plugin.baseline_update import check_updates
 from pytest_ddperf.plugin.outputs import read_trends
 from pytest_ddperf.plugin.sigterm import treat_as_interrupt
 from pytest_ddperf.report.benchmark_json import list_ignored_options
@@ -49,10 +48,7 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
     try:
         check_services(settings, cells)
         check_writable(settings.storage_dir)
-        if settings.value("update-baselines") is not None:
-            store = BaselineStore(settings.catalog, project_dir=settings.project_dir)
-            for platform in dict.fromkeys(key.platform for key in cells):
-                check_recordable(store.recorded_path(platform))
+        check_updates(bench, cells)
         bench.warnings += [
             f"{' and '.join(names)} use the same server, {server}; they are measured one after the other."
             for server, names in settings.shared_servers().items()

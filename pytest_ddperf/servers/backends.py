@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.service_parameters import AUTO, ONNXRUNTIME
-from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, is_built, list_built, list_candidates
+from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, is_built, list_candidates
 from pytest_ddperf.errors import ConfigurationError, ServerError
 from pytest_ddperf.models.folder import find_backend
 
@@ -35,7 +35,7 @@ def require_backend(options: ServerOptions, info: Info) -> None:
     if asked != AUTO:
         _refuse_absent(options, asked, info)
     elif not info.services and not list_candidates(info.compile_flags, options.platform_mllib):
-        built = list_built(info.compile_flags)
+        built = info.backends
         raise ConfigurationError(
             f"The server {options.display_url} ({_version(info)}) has none of the backends {', '.join(BACKENDS)}, and "
             f"no service: {_describe_built(info)}. Measure another server with --ddperf-url=URL"
@@ -102,7 +102,7 @@ def describe_choice(options: ServerOptions, backend: str, info: Info) -> str:
     if options.is_embedded or options.parameters.mllib != AUTO or backend == platform:
         return ""
     if platform == AUTO:
-        built = list_built(info.compile_flags)
+        built = info.backends
         return f"the backend {backend} was chosen from the server's: {', '.join(built)}" if len(built) > 1 else ""
     return (
         f"the backend {backend} was chosen, because the server does not have {platform}, the platform's backend and "
@@ -120,5 +120,5 @@ def _version(info: Info) -> str:
 
 
 def _describe_built(info: Info) -> str:
-    built = list_built(info.compile_flags)
+    built = info.backends
     return f"it was built with {', '.join(built)}" if built else "its build flags (compile_flags) show no backend"

@@ -429,7 +429,7 @@ def test_a_status_with_a_known_remedy_names_it(
 ) -> None:
     stage.respond = lambda _: Reply(status, b"<html>")
     with pytest.raises(RequestRefusedError) as caught:
-        client.predict(BODY)
+        predict_body(client, BODY)
     assert_names(caught, f"HTTP {status}", *remedies)
 
 
@@ -472,7 +472,7 @@ def test_an_answer_that_is_not_http_is_reported_on_one_line(sent: bytes) -> None
 @every_row("sent", [b"", b"HT", b"HTTP/1.1 2"])
 def test_the_beginning_of_an_answer_in_http_is_a_cut_connection(sent: bytes) -> None:
     with raw_server(sent) as url, Client(url) as client, pytest.raises(ServerGoneError):
-        client.predict(BODY)
+        predict_body(client, BODY)
 
 
 def test_an_error_under_http_200_is_an_error(stage: ScriptedServer, client: Client) -> None:

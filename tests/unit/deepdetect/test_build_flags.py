@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from replay import load
 
-from pytest_ddperf.deepdetect.build_flags import has_cuda, ignores_precision, is_built, list_built, list_candidates
+from pytest_ddperf.deepdetect.build_flags import has_cuda, ignores_precision, is_built, list_candidates
 from pytest_ddperf.deepdetect.protocol import parse_info
 
 TORCH_BUILD = "USE_NCNN=OFF USE_TORCH=ON USE_TENSORRT=OFF USE_DLIB=OFF USE_HTTP_SERVER=OFF "
@@ -48,7 +48,7 @@ def test_a_backend_has_the_names_that_a_server_accepts(backend: str, built: bool
 def test_the_recorded_servers_have_their_backends(recording: str, built: list[str]) -> None:
     answer = next(one.answer for one in load(recording) if one.name == "info_empty")
     info = parse_info(answer)
-    assert list_built(info.compile_flags) == built
+    assert info.backends == built
     assert has_cuda(info.deps_version) is False
     assert not ignores_precision(info.deps_version)
 
