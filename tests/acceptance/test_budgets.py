@@ -161,7 +161,10 @@ def test_percentiles_raise_the_number_of_requests_and_are_judged(tk1: BenchProje
     tk1.run(*CELL_B1, "--ddperf-concurrency=1")
     load = next(one for one in tk1.records() if one.key.scenario)
     assert load.measurement is not None
-    assert (str(load.outcome), len(load.measurement.load[0].latencies_ms)) == ("over_budget", 15)
+    assert len(load.measurement.load[0].latencies_ms) == 15
+    (check,) = load.budgets
+    assert check.key == "p95_ms"
+    assert check.standing is not Standing.WITHIN  # on a busy machine more requests may be needed to be sure
     assert tk1.verdicts()[B1] == "ok"
 
 
