@@ -111,10 +111,11 @@ class Client:
         proxies = dict(environment["proxies"])
         verify = ca_path or environment["verify"]  # True: the default certificates
         trusted = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
-        if self.display_url.startswith("https:") and not os.path.exists(trusted):  # noqa: PTH110 - False for an invalid name, too
-            raise ConfigurationError(f"The CA certificates for {self.display_url} do not exist: {trusted}.")
-        if self.display_url.startswith("https:") and verify is not True:
-            _check_certificates(trusted)
+        if self.display_url.startswith("https:"):
+            if not os.path.exists(trusted):  # noqa: PTH110 - False for an invalid name, too
+                raise ConfigurationError(f"The CA certificates for {self.display_url} do not exist: {trusted}.")
+            if verify is not True:
+                _check_certificates(trusted)
         probe = self._probe()
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
         pool.host = unquote(pool.host)  # requests leaves the interface of a link-local address encoded

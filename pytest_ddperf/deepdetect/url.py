@@ -17,6 +17,7 @@ EMBEDDED = "embedded"
 THIS_HOST = "localhost"
 """The name used for this host, for any loopback address in a URL."""
 
+_EXPECTED = "http[s]://[user:password@]host:port[/path]"
 _HIDDEN = "***"
 _SCHEME = re.compile(r"https?://")
 _NEXT = re.compile(r",(?=[\w.-]+=https?://)")
@@ -68,30 +69,35 @@ class ServerUrl:
         Raises:
             ConfigurationError: the URL does not have that form. The message shows it without credentials.
         """
-        shown = remove_credentials(url)
-        expected = "expected http[s]://[user:password@]host:port[/path]"
         try:
-            parts = urlsplit(url.strip())
-            port = parts.port
-        except ValueError:  # the error's text may contain part of the password
-            raise ConfigurationError(f"The server URL {shown!r} is invalid; {expected}.") from None
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ConfigurationError(f"The server URL {shown!r} is invalid; {expected}.")
-        if not _can_be_host(parts.hostname):
-            raise ConfigurationError(f"The server URL {shown!r} has an invalid host name; {expected}.")
-        address, _, zone = parts.hostname.partition("%")  # a link-local address names its interface: fe80::1%eth0
-        host = f"{address}%25{zone.removeprefix('25')}" if zone else parts.hostname
-        host = f"[{host}]" if ":" in host else host
-        where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
-        authorization = None
-        if parts.username is not None:
-            user = unquote(parts.username)
-            if ":" in user:
-                raise ConfigurationError(
-                    f"The server URL {shown!r} is invalid; {expected} without a colon in the user name (RFC 7617)."
-                )
-            authorization = encode_basic_auth(user, unquote(parts.password or ""))
-        return cls(where, is_this_host(parts.hostname), authorization)
+            return _parse(url)
+        except ValueError as error:
+            shown = remove_credentials(url)
+            raise ConfigurationError(f"The server URL {shown!r} is invalid; expected {error}.") from None
+
+
+def _parse(url: str) -> ServerUrl:
+    """Parse a server's URL; raises `ValueError`, whose message states what is expected and contains no part of it."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:  # the error's text may contain part of the password
+        raise ValueError(_EXPECTED) from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(_EXPECTED)
+    if not _can_be_host(parts.hostname):
+        raise ValueError(f"{_EXPECTED} with a valid host name")
+    address, _, zone = parts.hostname.partition("%")  # a link-local address names its interface: fe80::1%eth0
+    host = f"{address}%25{zone.removeprefix('25')}" if zone else parts.hostname
+    host = f"[{host}]" if ":" in host else host
+    where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
+    authorization = None
+    if parts.username is not None:
+        user = unquote(parts.username)
+        if ":" in user:
+            raise ValueError(f"{_EXPECTED} without a colon in the user name (RFC 7617)")
+        authorization = encode_basic_auth(user, unquote(parts.password or ""))
+    return ServerUrl(where, is_this_host(parts.hostname), authorization)
 
 
 def _can_be_host(name: str) -> bool:
@@ -110,10 +116,9 @@ def check_url(url: str) -> str:
     """
     if url != EMBEDDED:
         try:
-            ServerUrl.parse(url)
-        except ConfigurationError as error:
-            expected = str(error).rpartition("; expected ")[2].removesuffix(".")
-            raise ValueError(f"{expected}, or embedded") from None
+            _parse(url)
+        except ValueError as error:
+            raise ValueError(f"{error}, or embedded") from None
     return url
 
 

@@ -150,9 +150,10 @@ def check_other_plugins(settings: Settings, config: pytest.Config) -> None:
     """
     reports = {file.path.resolve() for file in list_report_files(settings)}
     for name, option in _FILES_OF_OTHERS.items():
-        given = config.getoption(name, default=None)
-        path = Path(given if isinstance(given, str) else getattr(given, "name", "")).resolve()
-        if given and path in reports:
+        if not (given := config.getoption(name, default=None)):
+            continue
+        path = Path(given if isinstance(given, str) else given.name).resolve()  # --benchmark-json is an open file
+        if path in reports:
             raise ConfigurationError(f"--ddperf-report and {option} name the same file, {path}; name another one.")
 
 

@@ -34,10 +34,10 @@ def check_writable(files: Sequence[ReportFile]) -> None:
     """
     taken: set[Path] = set()
     for file in files:
-        path = file.path
-        if path.resolve() in taken:
+        path, resolved = file.path, file.path.resolve()
+        if resolved in taken:
             raise ConfigurationError(f"The report {path} is requested twice; name another file for one of them.")
-        taken.add(path.resolve())
+        taken.add(resolved)
         try:
             _check(file)
         except OSError as error:
