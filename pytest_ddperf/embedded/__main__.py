@@ -54,7 +54,6 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddp
     limits = Limits(
         body_bytes=arguments.max_body * 2**20,
         images=arguments.max_images,
-        pixels=arguments.max_pixels,
         services=arguments.max_services,
         connections=arguments.max_connections,
         request_s=arguments.request_timeout,

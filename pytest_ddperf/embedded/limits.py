@@ -20,6 +20,9 @@ MAX_NAME: Final = 256
 MAX_HEAD_BYTES: Final = 64 * 2**10
 """Largest request line and headers together, in bytes."""
 
+MAX_IMAGE_PIXELS: Final = 50_000_000
+"""Most pixels of an image: 150 MB in memory. A small file can hold far more (a decompression bomb)."""
+
 MAX_INPUT_PIXELS: Final = 64 * 2**20
 """Most pixels of the network's input for one request, all images together: 805 MB in float32, 256 images of 512x512."""
 
@@ -32,8 +35,6 @@ class Limits:
         body_bytes: largest request body, both compressed and decompressed; the default fits 256 inline images of
             750 kB.
         images: most images in one request, counting each image of a folder; the default is dd_bench's largest batch.
-        pixels: largest image, in pixels. A small file can hold far more (a decompression bomb). The default, 150 MB in
-            memory, is also OpenCV's own limit, so that more is not possible.
         services: most services at a time. A client that never deletes services gets an error before memory runs out.
         connections: most connections at a time.
         request_s: longest time to receive a request, and longest time that a client may stop reading the response, in
@@ -43,7 +44,6 @@ class Limits:
 
     body_bytes: int = 256 * 2**20
     images: int = 256
-    pixels: int = 50_000_000
     services: int = 64
     connections: int = 256
     request_s: float = 60.0
@@ -55,7 +55,6 @@ DEFAULTS: Final = Limits()
 LIMIT_OPTIONS: Final = (
     ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 4096, "largest request body, MiB"),
     ("--max-images", "N", DEFAULTS.images, 65536, "maximum images per request"),
-    ("--max-pixels", "N", DEFAULTS.pixels, DEFAULTS.pixels, "largest image, width times height"),
     ("--max-services", "N", DEFAULTS.services, 65536, "maximum number of services"),
     ("--max-connections", "N", DEFAULTS.connections, 65536, "maximum number of open connections"),
     ("--request-timeout", "S", 60, 86400, "seconds for a request to arrive completely"),

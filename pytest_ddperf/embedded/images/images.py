@@ -7,7 +7,6 @@ red; resized to the given width and height without keeping the aspect ratio; cub
 from __future__ import annotations
 
 import base64
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -15,16 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from pytest_ddperf.embedded.confined_files import read_below, resolve_below
 from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, describe_unreadable, fetch
-from pytest_ddperf.embedded.limits import DEFAULTS, MAX_INPUT_PIXELS, Limits
+from pytest_ddperf.embedded.limits import DEFAULTS, MAX_IMAGE_PIXELS, MAX_INPUT_PIXELS, Limits
 
-os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(DEFAULTS.pixels)  # OpenCV reads this when it is imported
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_IMAGE_PIXELS)  # OpenCV reads this when it is imported
 import cv2
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow only reads headers here, and our own limits apply
+cv2.setNumThreads(1)  # images are decoded in threads of our own, which those of OpenCV would only hold up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,7 +73,7 @@ class ImageReader:
 
     Args:
         data_dir: images given by path must be below this folder; None to reject all paths.
-        workers: number of images to decode at the same time.
+        workers: number of images of one request to decode at the same time.
     """
 
     def __init__(self, data_dir: Path | None, workers: int, limits: Limits = DEFAULTS) -> None:
@@ -124,19 +122,19 @@ class ImageReader:
         sizes = [size] * len(sources)
         failures: dict[int, Exception] = {}
 
-        def put(indices: range) -> None:
-            for index in indices:
+        remaining = iter(range(len(sources)))  # each thread takes the next one, so that all end together
+
+        def prepare_remaining() -> None:
+            for index in remaining:
                 source = sources[index]
                 try:
                     pixels[index], sizes[index] = self._prepare(source, settings, size)
                 except Exception as error:  # noqa: BLE001 - raised below, when no thread writes to the buffer any more
                     failures[index] = error
 
-        if len(sources) == 1:
-            put(range(1))
-        else:
-            shares = [range(first, len(sources), self._workers) for first in range(self._workers)]
-            wait([self._pool.submit(put, share) for share in shares])
+        helpers = [self._pool.submit(prepare_remaining) for _ in sources[1 : self._workers]]
+        prepare_remaining()
+        wait([helper for helper in helpers if not helper.cancel()])
         if failures:
             raise failures[min(failures)]
         _normalise(pixels, settings)
@@ -153,8 +151,6 @@ class ImageReader:
             ImageReadError: the content is not an image, or the image is too large.
         """
         content = source.read()
-        if count_pixels(content) > self._limits.pixels:
-            raise describe_unreadable(source.shown)
         interpolation = _INTERPOLATION.get(settings.interp, cv2.INTER_CUBIC)
         try:
             image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
@@ -199,18 +195,6 @@ class ImageReader:
     def _path(self, entry: str) -> Path | None:
         """Return the file or folder below the data folder, with links resolved; None if there is none."""
         return None if self._data_dir is None else resolve_below(self._data_dir, entry)
-
-
-def count_pixels(content: bytes) -> int:
-    """Return width times height from a file's header; 0 if it is not a PNG, JPEG or BMP.
-
-    OpenCV checks its own limit, too, and for every format. The limit compared with this one may be lower.
-    """
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as image:
-            return image.width * image.height
-    except (OSError, ValueError):  # another format, or a damaged header
-        return 0
 
 
 def _decoded(content: bytes, flag: int) -> NDArray[np.uint8] | None:

@@ -216,7 +216,6 @@ WRONG = {
     ("serve", "--slow"): ["resnet50", "resnet50=0.5", "resnet5=2", "=2"],
     ("serve", "--max-body"): ["big", "0"],
     ("serve", "--max-images"): ["many", "-1"],
-    ("serve", "--max-pixels"): ["many", "0"],
     ("serve", "--max-services"): ["many", "0"],
     ("serve", "--max-connections"): ["many", "0"],
     ("serve", "--request-timeout"): ["long", "0"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import io
 import json
 import struct
 import threading
@@ -20,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from pytest_ddperf.embedded import launch
-from pytest_ddperf.embedded.limits import DEFAULTS
+from pytest_ddperf.embedded.limits import MAX_IMAGE_PIXELS
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     (root / "images").mkdir()
     for index in range(8):
         Image.fromarray(draw.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(root / "images" / f"{index}.png")
-    (root / "images" / "bomb.png").write_bytes(bomb(int(DEFAULTS.pixels**0.5) + 10))
+    too_large = int(MAX_IMAGE_PIXELS**0.5) + 10
+    (root / "images" / "bomb.png").write_bytes(bomb(too_large))
+    (root / "images" / "bomb.jpg").write_bytes(jpeg_that_claims(too_large))
     save_mean_model(root / "models" / "mine" / "model.onnx")
     save_mean_model(root / "models" / "two" / "a.onnx")
     save_mean_model(root / "models" / "two" / "b.onnx")
@@ -119,6 +122,13 @@ def bomb(side: int) -> bytes:
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes(side * (side + 1)))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def jpeg_that_claims(side: int) -> bytes:
+    """A JPEG of 16x16 pixels whose header gives more: decoders take it for one that is cut."""
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(content, "JPEG")
+    return content.getvalue().replace(struct.pack(">HH", 16, 16), struct.pack(">HH", side, side), 1)
 
 
 def test_a_scale_that_is_an_integer_is_refused_at_creation(client: Client) -> None:
@@ -205,8 +215,9 @@ def test_a_template_has_other_weights_with_each_creation_and_takes_images_of_any
     assert answers[3] == answers[4] != answers[5]
 
 
-def test_an_image_of_too_many_pixels_is_not_unpacked(client: Client) -> None:
-    status, body = client.predict("shufflenet", "bomb.png")
+@pytest.mark.parametrize("name", ["bomb.png", "bomb.jpg"])
+def test_an_image_of_too_many_pixels_is_not_decoded(client: Client, name: str) -> None:
+    status, body = client.predict("shufflenet", name)
     assert (status, body["status"]["dd_code"]) == (400, 1005)
 
 
