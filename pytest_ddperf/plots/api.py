@@ -19,10 +19,11 @@ from pytest_ddperf.plots.describe import (
     names,
     pareto,
 )
+from pytest_ddperf.plots.draw import parallel
 from pytest_ddperf.plots.index_page import index_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pytest_ddperf.core.results import Results, Trend
@@ -53,11 +54,9 @@ def draw(
     Raises:
         ConfigurationError: a file cannot be written.
     """
-    from pytest_ddperf.plots.draw.parallel import write_file  # noqa: PLC0415 - loads matplotlib
-
     charts = describe(results, trends, platforms)
-    draw_charts(charts, folder, progress=progress)
-    write_file(folder / names.INDEX, index_page(charts).encode())
+    parallel.draw_all(charts, folder, progress=progress)
+    parallel.write_file(folder / names.INDEX, index_page(charts).encode())
     return list(charts)
 
 
@@ -80,29 +79,3 @@ def describe(results: Results, trends: Sequence[Trend], platforms: Sequence[str]
     charts |= against.against_charts(results, platforms)
     charts |= against_baseline.against_baseline_charts(results, platforms)
     return {**charts, **history.trend_charts(results, trends, platforms)}
-
-
-def draw_charts(
-    charts: Mapping[str, Chart],
-    folder: Path,
-    endings: Sequence[str] = names.ENDINGS,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Path]:
-    """Draw figures into files below a folder.
-
-    Args:
-        charts: descriptions of the figures, by file name without extension.
-        folder: output folder; created if it does not exist.
-        endings: file extensions to write for each figure.
-        progress: called with the number of figures drawn so far and the total number.
-
-    Returns:
-        The paths of the files, in the order of the charts.
-
-    Raises:
-        ConfigurationError: a file cannot be written.
-    """
-    from pytest_ddperf.plots.draw.parallel import draw_all  # noqa: PLC0415 - loads matplotlib
-
-    draw_all(charts, folder, endings=endings, progress=progress)
-    return [folder / f"{name}.{ending}" for name in charts for ending in endings]

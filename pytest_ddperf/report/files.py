@@ -12,6 +12,7 @@ from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
+from pytest_ddperf.plots.draw import parallel
 from pytest_ddperf.report.formats import BY_KIND, MARKDOWN, figures_dir
 from pytest_ddperf.report.gather import load_trends
 
@@ -161,8 +162,7 @@ def make(
     shown = results.only(platforms)
     for file in files:
         with attempt(f"The report {file.path}"):
-            path, *figures = write(file, shown, trends, progress)
-            made.reports.append((path, len(figures)))
+            made.reports.append((file.path, write(file, shown, trends, progress)))
     return made
 
 
@@ -205,7 +205,7 @@ def write(
     results: Results,
     trends: Sequence[Trend],
     progress: Callable[[int, int], None] | None = None,
-) -> list[Path]:
+) -> int:
     """Write a report, replacing an existing file atomically.
 
     Args:
@@ -215,20 +215,19 @@ def write(
         progress: called with the number of its figures drawn so far and the total.
 
     Returns:
-        The files written: the report, then its figures.
+        The number of its figures.
 
     Raises:
         ConfigurationError: the report cannot be written.
     """
     try:
         text, charts = BY_KIND[file.kind].text(results, trends, file.path)
-        figures: list[Path] = []
         if charts:
-            figures = api.draw_charts(charts, figures_dir(file.path), ("png",), progress)
+            parallel.draw_all(charts, figures_dir(file.path), endings=("png",), progress=progress)
         replace_file(file.path, text.encode(errors="replace"))  # a path may not be UTF-8
     except OSError as error:
         raise _not_written(file.path, error) from error
-    return [file.path, *figures]
+    return len(charts)
 
 
 def _not_written(path: Path, error: OSError) -> ConfigurationError:

@@ -15,6 +15,7 @@ from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots import api
+from pytest_ddperf.plots.draw import parallel
 from pytest_ddperf.report.files import ERASE_LINE, Made, check_folder, check_writable, make, show_progress, write
 from pytest_ddperf.report.formats import BY_ENDING, BY_PREFIX, ReportFile, figures_dir, parse_report
 
@@ -97,7 +98,7 @@ def test_checking_leaves_an_old_report_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "begins"), [("r.html", "<!doctype html>"), ("r.csv", "platform,"), ("r.json", "{")])
 def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path, name: str, begins: str) -> None:
     (tmp_path / name).write_text("old", encoding="utf-8")
-    assert write(parse_report(name, tmp_path), measured(), []) == [tmp_path / name]
+    assert write(parse_report(name, tmp_path), measured(), []) == 0
     assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -106,7 +107,7 @@ def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path, name:
 def test_a_network_and_a_platform_that_the_catalogue_does_not_know_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(api, "draw_charts", lambda *_: [])
+    monkeypatch.setattr(parallel, "draw_all", lambda *_, **__: None)
     results = measured()
     known = next(cell for cell in results.cells if cell.key == B8)
     cells = (*results.cells, replace(known, key=CellKey("myboard", "mynet", 8), now_ms=3.25))
