@@ -30,7 +30,7 @@ Segment = tuple[str, str]
 
 Line = list[Segment]
 
-STYLES = {
+STYLES: Mapping[Outcome | None, str] = {
     Outcome.OK: "",
     Outcome.IMPROVED: "green",
     Outcome.NEW: "yellow",
@@ -41,7 +41,7 @@ STYLES = {
 
 def style_of(cell: Result) -> str:
     """Return the style of a cell in the terminal."""
-    return "red" if cell.fails else STYLES.get(cell.outcome, "") if cell.outcome is not None else ""
+    return "red" if cell.fails else STYLES.get(cell.outcome, "")
 
 
 def css_class(outcome: Outcome | None) -> str:
