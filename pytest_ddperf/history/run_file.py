@@ -1,4 +1,4 @@
-"""One run of the history as JSON Lines: read the whole run or only its header.
+"""One run of the history as JSON Lines.
 
 Functions that read raise `HistoryError` for a file that cannot be read or has no header of a known format.
 """
@@ -32,10 +32,6 @@ FORMAT = 1
 
 CELL_START = b'{"type":"cell",'
 """The beginning of a cell's line as it is written; a line that begins otherwise is valid, too, if it has this type."""
-
-_LONGEST_HEADER = 1 << 20
-"""Maximum length of a first line, bytes; a file with a longer one is not a run."""
-
 
 MOST_IMAGES = (1 << 63) - 1
 """Maximum batch size of a record; a larger one is invalid and would not fit into the index."""
@@ -110,20 +106,6 @@ class StoredRun(Generic[CellT]):
 Run: TypeAlias = StoredRun[CellRecord]
 
 
-def _not_read(path: Path, error: OSError) -> HistoryError:
-    return HistoryError(f"{format_path(path)}: cannot be read: {error.strerror or error}.")
-
-
-def read_header(path: Path) -> RunHeader:
-    """Read the header of a run without its cells."""
-    try:
-        with path.open("rb") as file:
-            line = file.readline(_LONGEST_HEADER)
-    except OSError as error:
-        raise _not_read(path, error) from error
-    return _header(path, line)
-
-
 def parse_moment(text: str) -> datetime | None:
     """Parse an ISO 8601 time and convert it to UTC; None if the text is not valid."""
     try:
@@ -155,7 +137,7 @@ def decode_run(path: Path, decode: Callable[[bytes], CellT]) -> StoredRun[CellT]
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise _not_read(path, error) from error
+        raise HistoryError(f"{format_path(path)}: cannot be read: {error.strerror or error}.") from error
     header = _header(path, lines[0])
     records: dict[str, CellT] = {}
     broken: list[tuple[int, str]] = []

@@ -23,13 +23,7 @@ from pytest_ddperf.core.results import (
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.index import MOST_NIGHTS, HistoryIndex
 from pytest_ddperf.history.index_lines import ACCEPTED
-from pytest_ddperf.history.run_file import (
-    HistoryError,
-    describe_broken_lines,
-    list_runs,
-    read_header,
-    read_run,
-)
+from pytest_ddperf.history.run_file import HistoryError, describe_broken_lines, list_runs, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -333,7 +327,7 @@ def _newest(index: HistoryIndex, wanted: Sequence[str]) -> list[_Part]:
 
 def _named(path: Path, wanted: Sequence[str]) -> list[_Part]:
     """Return one part for each platform of a single run."""
-    return [_Part(platform, path) for platform in read_header(path).platforms if platform in wanted]
+    return [_Part(platform, path) for platform in read_run(path).header.platforms if platform in wanted]
 
 
 def list_unknown_platforms(index: HistoryIndex, catalog: Catalog) -> list[str]:
