@@ -96,8 +96,8 @@ class LineChart:
         ticks: position and label of each tick on the x axis.
         series: the lines.
         levels: reference values on the y axis.
-        keyed_by: kind of the series ids: `model`, `batch` or `platform`.
-        x_log: whether x is a batch size, drawn on a logarithmic axis to base 2.
+        keyed_by: kind of the series ids: `model` over batch sizes, on a logarithmic axis to base 2, or `batch` over
+            platforms.
         y_log: whether y is drawn on a logarithmic axis to base 10.
         budgets: the budgets, on the y axis.
     """
@@ -109,7 +109,6 @@ class LineChart:
     series: tuple[Series, ...]
     levels: tuple[Level, ...] = ()
     keyed_by: str = "model"
-    x_log: bool = True
     y_log: bool = True
     budgets: tuple[BudgetLine, ...] = ()
 

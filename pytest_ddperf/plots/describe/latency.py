@@ -152,7 +152,6 @@ def model_chart(results: Results, model: str) -> LineChart:
         series,
         common.fps_levels(common.values_of(series)),
         keyed_by="batch",
-        x_log=False,
         budgets=common.budget_lines(of_sizes, curves=False),
     )
 
