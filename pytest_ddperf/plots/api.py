@@ -23,7 +23,7 @@ from pytest_ddperf.plots.draw import parallel
 from pytest_ddperf.plots.index_page import index_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_ddperf.core.results import Results, Trend
@@ -66,16 +66,21 @@ def describe(results: Results, trends: Sequence[Trend], platforms: Sequence[str]
     Returns:
         The figures by file name without extension, in the order of the report.
     """
-    plain = results.plain
-    charts: dict[str, Chart] = {**cost.cost_charts(results.catalog)}
-    for platform in platforms:
-        charts |= latency.latency_charts(plain, platform)
-    charts |= latency.comparison_charts(plain, platforms)
-    for platform in platforms:
-        charts |= pareto.pareto_charts(plain, platform)
-    charts |= efficiency.efficiency_charts(plain, platforms)
-    for platform in platforms:
-        charts |= load.load_charts(results, platform)
-    charts |= against.against_charts(results, platforms)
-    charts |= against_baseline.against_baseline_charts(results, platforms)
-    return {**charts, **history.trend_charts(results, trends, platforms)}
+    plain = results.plain  # the families of plain latency expect no cells under load
+
+    def of_each(family: Callable[[Results, str], Mapping[str, Chart]], shown: Results) -> dict[str, Chart]:
+        return {name: chart for platform in platforms for name, chart in family(shown, platform).items()}
+
+    return {
+        **cost.cost_charts(results.catalog),
+        **of_each(latency.latency_charts, plain),
+        **latency.model_charts(plain, platforms),
+        **of_each(latency.mobilenet_charts, plain),
+        **of_each(pareto.pareto_charts, plain),
+        **of_each(efficiency.platform_charts, plain),
+        **efficiency.across_charts(plain),
+        **of_each(load.load_charts, results),
+        **of_each(against.against_charts, results),
+        **of_each(against_baseline.against_baseline_charts, results),
+        **history.trend_charts(results, trends, platforms),
+    }

@@ -79,7 +79,7 @@ def fps_levels(values: Iterable[float], y: Callable[[float], float] = float) -> 
 
 def limits_of(results: Results, platform: str, models: Iterable[str], sizes: Sequence[int]) -> Limits:
     """Return the limits of the time per image of networks on a platform, by network; positions are batch sizes."""
-    cells = {(cell.key.model, cell.key.batch_size): cell for cell in results.of(platform) if not cell.key.scenario}
+    cells = {(cell.key.model, cell.key.batch_size): cell for cell in results.of(platform)}
     return {
         model: [
             (float(size), results.time_limit_of(cells.get((model, size)) or Result(CellKey(platform, model, size))))

@@ -40,7 +40,7 @@ def pareto_charts(results: Results, platform: str) -> dict[str, ScatterChart]:
 
 def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterChart:
     """Describe the networks of a platform at one batch size."""
-    cells = [cell for cell in results.of(platform) if cell.key.batch_size == batch_size and not cell.key.scenario]
+    cells = [cell for cell in results.of(platform) if cell.key.batch_size == batch_size]
     run = any(cell.now_ms is not None for cell in cells)
     shown = [cell for cell in cells if cell.value_ms is not None]
     known = [cell for cell in shown if _accuracy(results, cell) is not None]

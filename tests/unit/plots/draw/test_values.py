@@ -177,8 +177,7 @@ def test_a_model_s_figure_has_every_platform_s_numbers() -> None:
 
 @every_row("platform", ["gtx1080ti", "tx1", "tk1", "raspi3"])
 def test_both_mobilenets_are_drawn_against_each_other(platform: str) -> None:
-    chart = latency.mobilenet_chart(published(), platform)
-    assert chart is not None
+    (chart,) = latency.mobilenet_charts(published(), platform).values()
     (axes,) = figure_of(chart).axes
     table = table_of(platform)
     assert drawn(axes) == {title: table[title] for title in ("MobileNet", "MobileNet depthwise")}
@@ -186,7 +185,7 @@ def test_both_mobilenets_are_drawn_against_each_other(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", ["nano", "tx2", "raspi4-ncnn"])
 def test_a_platform_that_lacks_one_mobilenet_has_no_such_figure(platform: str) -> None:
-    assert latency.mobilenet_chart(published(), platform) is None
+    assert latency.mobilenet_charts(published(), platform) == {}
 
 
 def test_costs_are_those_of_the_report() -> None:
