@@ -13,7 +13,7 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.plots.draw import parallel
-from pytest_ddperf.report.formats import BY_KIND, MARKDOWN, figures_dir
+from pytest_ddperf.report.formats import FORMATS, MARKDOWN, figures_dir
 from pytest_ddperf.report.gather import load_trends
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _check(file: ReportFile) -> None:
     if path.is_dir():
         raise ConfigurationError(f"The report {path} cannot be written: it is a folder; name a file in it.")
     figures = figures_dir(path)
-    if file.kind == MARKDOWN and figures.exists() and not figures.is_dir():
+    if file.sign == MARKDOWN and figures.exists() and not figures.is_dir():
         raise ConfigurationError(
             f"The figures of {path} cannot be written: {figures} is not a folder; name another file."
         )
@@ -221,7 +221,7 @@ def write(
         ConfigurationError: the report cannot be written.
     """
     try:
-        text, charts = BY_KIND[file.kind].text(results, trends, file.path)
+        text, charts = FORMATS[file.sign](results, trends, file.path)
         if charts:
             parallel.draw_all(charts, figures_dir(file.path), endings=("png",), progress=progress)
         replace_file(file.path, text.encode(errors="replace"))  # a path may not be UTF-8
