@@ -154,7 +154,8 @@ def test_what_a_helper_cannot_draw_is_drawn_or_said_by_the_process_that_asked(tm
     chosen = {name: CHARTS[name] for name in ("mobilenet/tk1", "cost/small")}
     with pytest.raises(ConfigurationError) as caught:
         parallel.draw_all(chosen, tmp_path, 2)
-    assert_names(caught, "cost/small.png", "--ddperf-plot=DIR")
+    assert_names(caught, "cost/small.png", "another folder")
+    assert "--ddperf-plot" not in str(caught.value), "it may be a figure of `ddperf report`"
 
 
 def test_where_no_helper_starts_one_process_draws_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
