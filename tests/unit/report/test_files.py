@@ -184,13 +184,6 @@ def test_a_folder_of_figures_that_takes_no_file_is_refused() -> None:
     assert_names(caught, "/proc/self", "--plot=DIR")
 
 
-def test_what_cannot_be_written_after_all_says_so(tmp_path: Path) -> None:
-    (tmp_path / "r.csv").mkdir()
-    with pytest.raises(ConfigurationError) as caught:
-        write(ReportFile(".csv", tmp_path / "r.csv"), measured(), [])
-    assert_names(caught, "r.csv", "Is a directory")
-
-
 def test_a_test_whose_path_is_no_text_does_not_stop_the_report(tmp_path: Path) -> None:
     results = measured()
     odd = replace(results, cells=(replace(results.cells[0], nodeid=os.fsdecode(b"test_\xff.py::test")),))
