@@ -1,6 +1,6 @@
 """Descriptions of figures: every number that is drawn, but not how it looks. Pure.
 
-The module of each family (`latency`, `comparison`, `cost` ...) creates descriptions from results. `plots.draw` draws
+The module of each family (`latency`, `cost`, `pareto` ...) creates descriptions from results. `plots.draw` draws
 them; tests and reports read them. The axis label states the unit, such as milliseconds per image or images per second.
 """
 
