@@ -180,8 +180,8 @@ def _references(results: Results, figures: Figures) -> list[str]:
 
 
 def _backend(results: Results, name: str) -> str:
-    platform = results.catalog.platforms.get(name)
-    return f" ({escape_inline(platform.backend)})" if platform is not None else ""
+    backend = results.catalog.find_platform(name).backend
+    return f" ({escape_inline(backend)})" if backend else ""
 
 
 def _overview(results: Results, figures: Figures) -> list[str]:
@@ -350,8 +350,7 @@ def _of_what(results: Results, platform: str) -> str:
     kinds = {cell.baseline_kind for cell in results.of(platform) if cell.baseline_kind}
     if kinds - {"report"}:
         return "Baseline of the processing time"
-    known = results.catalog.platforms.get(platform)
-    of_five = known is not None and "mean of 5 passes" in known.source
+    of_five = "mean of 5 passes" in results.catalog.find_platform(platform).source
     return "5 pass average processing time" if of_five else "Average processing time"
 
 

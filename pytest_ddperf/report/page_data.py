@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.report import phrases
 from pytest_ddperf.report.csv_json import replace_non_finite
@@ -98,7 +97,7 @@ def _platform(results: Results, name: str) -> dict[str, Any]:
 
 
 def _model(results: Results, name: str) -> dict[str, Any]:
-    network = results.catalog.networks.get(name) or Network(name, name)
+    network = results.catalog.find_network(name)
     return {
         "id": name,
         "title": network.title,

@@ -289,15 +289,15 @@ def list_references(results: Results) -> list[str]:
     return lines
 
 
-def format_published(ms: float, platform: Platform | None) -> str:
+def format_published(ms: float, platform: Platform) -> str:
     """Format a published value as in its table; a value read from a picture has three significant digits.
 
     Args:
         ms: milliseconds per image.
-        platform: the platform of the table; None if it is not in the catalogue.
+        platform: the platform of the table.
     """
     whole = f"{ms:.15g}"
-    if platform is None or not (platform.reading_error_percent or platform.reading_error_ms):
+    if not (platform.reading_error_percent or platform.reading_error_ms):
         return whole
     three = f"{ms:#.3g}".rstrip(".") if ms < 1000 else f"{ms:.0f}"
     return three if float(three) == ms else whole  # the project's own table may have more digits

@@ -18,8 +18,6 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.budgets import NO_BUDGET
-from pytest_ddperf.core.networks import Network
-from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.selection.rules import RULES, Considered, Miss, Ranking, Requirements, Rule, Selection
 
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from pytest_ddperf.core.budgets import Budget
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.results import Result, Results
 
 ROUNDING = 1e-9
@@ -62,8 +62,7 @@ def select(
     wanted = catalog.platforms if platforms is None else platforms
     everything = []
     for cell in results.cells:
-        network = catalog.networks.get(cell.key.model) or Network(cell.key.model, cell.key.model, width=None)
-        platform = catalog.platforms.get(cell.key.platform) or Platform(cell.key.platform, cell.key.platform)
+        network, platform = catalog.find_network(cell.key.model), catalog.find_platform(cell.key.platform)
         asked = (models is None or network.id in models) and (tasks is None or network.task in tasks)
         if platform.id in wanted and asked:
             run = results.run_of(cell)

@@ -148,10 +148,9 @@ def source_notes(results: Results, platform: str) -> tuple[str, ...]:
         older = sum(cell.earlier is not None for cell in results.of(platform))
         earlier = f"; {older} cell{'s' * (older > 1)} from earlier runs" if older else ""
         notes.append(f"Measured: run of {run.started[:16].replace('T', ' ')} UTC{commit}{ended}{earlier}.")
-    known = results.catalog.platforms.get(platform)
     kinds = {cell.baseline_kind for cell in results.of(platform) if cell.baseline_ms is not None}
     texts = {
-        "report": "" if known is None else known.source,
+        "report": results.catalog.find_platform(platform).source,
         "recorded": "recorded runs",
         "history": "the history's accepted nights",
     }

@@ -26,14 +26,12 @@ _GFLOPS = "GFLOPs: 10\u2079 multiply-adds of the network per image, as the repor
 
 def per_watt(results: Results, cell: Result) -> float | None:
     """Return images per second per watt; None if the time or the watts are unknown."""
-    platform = results.catalog.platforms.get(cell.key.platform)
-    return _share(cell, None if platform is None else platform.watts)
+    return _share(cell, results.catalog.find_platform(cell.key.platform).watts)
 
 
 def per_gflop(results: Results, cell: Result) -> float | None:
     """Return images per second per GFLOP of the network; None if the time or the GFLOPs are unknown."""
-    network = results.catalog.networks.get(cell.key.model)
-    return _share(cell, None if network is None else network.giga_flops)
+    return _share(cell, results.catalog.find_network(cell.key.model).giga_flops)
 
 
 def platform_charts(results: Results, platform: str) -> dict[str, BarChart]:
@@ -53,8 +51,7 @@ def platform_charts(results: Results, platform: str) -> dict[str, BarChart]:
     ]
     if not panels:
         return {}
-    known = results.catalog.platforms.get(platform)
-    watts = None if known is None else known.watts
+    watts = results.catalog.find_platform(platform).watts
     title = results.catalog.platform_title(platform)
     text = Text(f"{title}: efficiency", f"{watts:g} watts under load" if watts else "")
     chart = BarChart(

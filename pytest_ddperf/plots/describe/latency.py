@@ -160,16 +160,15 @@ def mobilenet_charts(results: Results, platform: str) -> dict[str, LineChart]:
 
 
 def _text(results: Results, platform: str, what: str) -> Text:
-    known = results.catalog.platforms.get(platform)
-    backend = "" if known is None else known.backend
-    text = Text(f"{results.catalog.platform_title(platform)}: {what}", backend)
+    described = results.catalog.find_platform(platform)
+    text = Text(f"{described.title}: {what}", described.backend)
     missing = common.missing_note(results.catalog, results.of(platform))
     return text.noted(*common.source_notes(results, platform), missing)
 
 
 def _cost(results: Results, model: str) -> str:
-    network = results.catalog.networks.get(model)
-    if network is None or network.giga_flops is None or network.million_params is None:
+    network = results.catalog.find_network(model)
+    if network.giga_flops is None or network.million_params is None:
         return ""
     return f"{network.giga_flops_text} GFLOPs per image, {network.million_params_text} million parameters"
 

@@ -79,5 +79,4 @@ def _choices(results: Results, cells: Iterable[tuple[Result, float | None]]) -> 
 
 
 def _accuracy(results: Results, cell: Result) -> float | None:
-    network = results.catalog.networks.get(cell.key.model)
-    return None if network is None else network.top1_accuracy_percent
+    return results.catalog.find_network(cell.key.model).top1_accuracy_percent
