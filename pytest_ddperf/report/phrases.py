@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import unicodedata
 from collections import Counter
 from statistics import median
@@ -12,7 +11,7 @@ from pytest_ddperf.core.budgets import Standing, find_tightest
 from pytest_ddperf.core.records import AGAINST, FAILING, Outcome
 from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
 from pytest_ddperf.gate.statistics import EPSILON
-from pytest_ddperf.text import format_change, format_interval
+from pytest_ddperf.text import format_change, format_interval, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,9 +53,8 @@ def css_class(outcome: Outcome | None) -> str:
 
 
 def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
-    """Wrap a text to the width, with continuation lines indented; longer words, such as paths, are not split."""
-    parts = textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return [[(part, style)] for part in parts]
+    """Wrap a text as `wrap` does, as lines of the terminal."""
+    return [[(part, style)] for part in wrap(text, width)]
 
 
 def join_lines(text: str) -> str:
