@@ -154,7 +154,9 @@ def mobilenet_charts(results: Results, platform: str) -> dict[str, LineChart]:
     if {cell.key.model for cell in cells if cell.value_ms is not None} != set(MOBILENETS):
         return {}
     title = results.catalog.platform_title(platform)
-    text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", _gain(cells))
+    gains = [gain for gain, _ in list_mobilenet_gains(cells)]
+    gain = f"grouped convolutions take {min(gains):.2g} to {max(gains):.2g} times as long" if gains else ""
+    text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", gain)
     chart = _over_batch_sizes(results, cells, text.noted(*common.source_notes(results, platform)))
     return {names.figure("mobilenet", platform): chart}
 
@@ -173,14 +175,11 @@ def _cost(results: Results, model: str) -> str:
     return f"{network.giga_flops_text} GFLOPs per image, {network.million_params_text} million parameters"
 
 
-def _gain(cells: list[Result]) -> str:
-    """State the smallest and largest ratio of grouped to depthwise time; "" if there is none."""
+def list_mobilenet_gains(cells: Sequence[Result]) -> list[tuple[float, int]]:
+    """Return the ratio of grouped to depthwise time and the batch size, for each size at which both have a value."""
     value = {(cell.key.model, cell.key.batch_size): cell.value_ms for cell in cells}
-    gains = [
-        plain / depthwise
+    return [
+        (plain / depthwise, size)
         for size in common.sizes_of(cells)
         if (plain := value.get((MOBILENETS[0], size))) and (depthwise := value.get((MOBILENETS[1], size)))
     ]
-    if not gains:
-        return ""
-    return f"grouped convolutions take {min(gains):.2g} to {max(gains):.2g} times as long"
