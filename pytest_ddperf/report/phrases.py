@@ -144,14 +144,9 @@ def format_decision(cell: Decided) -> str:
     return " ".join(words)
 
 
-def describe_shift(platform: str, cells: Iterable[Result]) -> str:
-    """Describe how much slower a platform has become as a whole; "" if it has not.
-
-    Args:
-        platform: its id.
-        cells: its cells.
-    """
-    judged = [cell for cell in cells if cell.change is not None]
+def describe_shift(results: Results, platform: str) -> str:
+    """Describe how much slower a platform has become as a whole; "" if it has not."""
+    judged = [cell for cell in results.of(platform) if cell.change is not None]
     moved = [cell for cell in judged if cell.platform_shifted]
     if not moved:
         return ""
@@ -172,8 +167,7 @@ def describe_shift(platform: str, cells: Iterable[Result]) -> str:
 
 def describe_shifts(results: Results) -> list[str]:
     """Describe each platform that has become slower as a whole."""
-    said = (describe_shift(platform, results.of(platform)) for platform in results.platforms)
-    return [text for text in said if text]
+    return [text for platform in results.platforms if (text := describe_shift(results, platform))]
 
 
 COARSE = 1.5
