@@ -96,6 +96,13 @@ def format_table(
     return lines
 
 
+def wrap(text: str, width: int, indent: int = 2) -> list[str]:
+    """Wrap a text to the width, with continuation lines indented; longer words, such as paths, are not split."""
+    return textwrap.wrap(
+        text, max(width, 20), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Replaces characters that must not be shown: control and format characters, and lone surrogates."""
 

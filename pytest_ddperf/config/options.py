@@ -32,7 +32,7 @@ from pytest_ddperf.core.limits import (
 from pytest_ddperf.core.service_parameters import IMAGES, PARAMETERS, SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 FIXTURE = "ddperf"
@@ -227,9 +227,9 @@ def group_title(group: str) -> str:
     return f"pytest-ddperf ({group})"
 
 
-def suggest(args: Sequence[str]) -> str | None:
-    """Suggest the option closest to the first unknown `--ddperf-*` argument; None if there is none."""
-    names = [arg.removeprefix(PREFIX).partition("=")[0] for arg in args if arg.startswith(PREFIX)]
+def suggest(args: Iterable[object]) -> str | None:
+    """Suggest the option closest to the first unknown `--ddperf-*` argument, text or a path; None if there is none."""
+    names = [arg.removeprefix(PREFIX).partition("=")[0] for arg in map(str, args) if arg.startswith(PREFIX)]
     unknown = [name for name in names if name not in BY_NAME]
     if not unknown:
         return None

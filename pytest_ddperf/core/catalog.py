@@ -14,15 +14,14 @@ from pytest_ddperf.core.networks import (
     REPORT_NETWORKS,
     TASK_NETWORKS,
     TEMPLATE_NETWORKS,
+    Network,
 )
+from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.core.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +77,21 @@ class Catalog:
         """The user's own networks, in the order in which they were named."""
         return tuple(one for one in self.networks.values() if one.is_own)
 
+    def find_platform(self, platform: str) -> Platform:
+        """The platform with this id; without facts if it is unknown, like one of a stored run that left ddperf.toml."""
+        return self.platforms.get(platform) or Platform(platform, platform, backend="")
+
+    def find_network(self, model: str) -> Network:
+        """The network with this id; without figures if it is unknown."""
+        return self.networks.get(model) or Network(model, model)
+
     def platform_title(self, platform: str) -> str:
-        """The title of a platform; its id if it is unknown, like one of a stored run that left ddperf.toml."""
-        return self.platforms[platform].title if platform in self.platforms else platform
+        """The title of a platform; its id if it is unknown."""
+        return self.find_platform(platform).title
 
     def network_title(self, model: str) -> str:
         """The title of a network; its id if it is unknown."""
-        return self.networks[model].title if model in self.networks else model
+        return self.find_network(model).title
 
     def with_models(self, models: Iterable[Network]) -> Catalog:
         """A copy with further networks after the known ones.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from pytest_ddperf.core.budgets import NO_BUDGET, Budget, collect_limits
+from pytest_ddperf.core.budgets import collect_limits
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.records import AGAINST, FAILING, Baseline, Outcome, Unavailable
 from pytest_ddperf.core.scenarios import scenario_sort_key
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from pytest_ddperf.core.budgets import BudgetCheck, TimeLimit
+    from pytest_ddperf.core.budgets import Budget, BudgetCheck, TimeLimit
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.load_summary import LoadSummary
     from pytest_ddperf.core.records import CellKey, CellRecord, Creep, ServerFacts, Since
@@ -226,8 +226,7 @@ class Results:
         """The budget that a run applied to a cell, else the one in ddperf.toml."""
         if cell.budgets:
             return collect_limits(cell.budgets)
-        platform = self.catalog.platforms.get(cell.key.platform)
-        return NO_BUDGET if platform is None else platform.budget_of(cell.key.model).of_cell(cell.key)
+        return self.catalog.find_platform(cell.key.platform).budget_of(cell.key.model).of_cell(cell.key)
 
     def time_limit_of(self, cell: Result) -> TimeLimit | None:
         """The strictest limit of a cell on an axis of the time per image; None without one."""

@@ -78,7 +78,7 @@ class HistoryIndex:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.trouble: list[str] = []  # a text if the index's own file could not be used
         self._files: list[IndexedRun] = []
         self._runs: list[IndexedRun] = []
@@ -86,13 +86,13 @@ class HistoryIndex:
         self._database = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        path = self._folder / FILE
-        if self._folder.is_dir() and os.access(self._folder, os.W_OK):
+        path = self.folder / FILE
+        if self.folder.is_dir() and os.access(self.folder, os.W_OK):
             for _ in range(2):
                 try:
                     return self._update(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None))
                 except sqlite3.OperationalError as error:  # locked for too long, or the disk is full
-                    read_instead = f"Every run in {self._folder} was read instead, which is slow."
+                    read_instead = f"Every run in {self.folder} was read instead, which is slow."
                     self.trouble = [f"{format_path(path)} could not be used: {error}. {read_instead}"]
                     break
                 except _DAMAGE:
@@ -105,8 +105,8 @@ class HistoryIndex:
                 _create_table(database)
             missing = {name: status for name, *status in database.execute("SELECT name, size, changed_ns FROM run")}
             rows = [
-                (name, *status, *map(msgspec.msgpack.encode, summarize_file(self._folder / os.fsdecode(name))))
-                for name, *status in _list_files(self._folder)
+                (name, *status, *map(msgspec.msgpack.encode, summarize_file(self.folder / os.fsdecode(name))))
+                for name, *status in _list_files(self.folder)
                 if missing.pop(name, None) != status
             ]
             if missing or rows:  # only now, so that processes that only read do not wait for each other
@@ -122,7 +122,7 @@ class HistoryIndex:
 
     def _load(self, database: sqlite3.Connection) -> None:
         self._files = [
-            IndexedRun(self._folder, os.fsdecode(name), *parse_keys(keys), *_SUMMARY.decode(summary))
+            IndexedRun(self.folder, os.fsdecode(name), *parse_keys(keys), *_SUMMARY.decode(summary))
             for name, summary, keys in database.execute("SELECT name, summary, keys FROM run")
         ]
         self._files.sort(key=lambda file: (len(file.name), file.name))  # a copy usually gets a longer name
@@ -157,7 +157,7 @@ class HistoryIndex:
                 night = self._select(platform, run)
             except _DAMAGE:  # the update did not notice it: rebuild the index
                 self._database.close()
-                _remove(self._folder / FILE)
+                _remove(self.folder / FILE)
                 self._database = self._open()
                 night = self._select(platform, run)
             if night is not None:

@@ -1,11 +1,10 @@
-"""One run of the history as JSON Lines: read the whole run or only its header.
+"""One run of the history as JSON Lines.
 
 Functions that read raise `HistoryError` for a file that cannot be read or has no header of a known format.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping  # noqa: TC003 - read at run time, from the fields of RunHeader
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from pytest_ddperf.core.records import CellRecord, Night
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -33,13 +32,6 @@ FORMAT = 1
 
 CELL_START = b'{"type":"cell",'
 """The beginning of a cell's line as it is written; a line that begins otherwise is valid, too, if it has this type."""
-
-USUAL_FOLDER = ".ddperf"
-"""The default history folder."""
-
-_LONGEST_HEADER = 1 << 20
-"""Maximum length of a first line, bytes; a file with a longer one is not a run."""
-
 
 MOST_IMAGES = (1 << 63) - 1
 """Maximum batch size of a record; a larger one is invalid and would not fit into the index."""
@@ -114,32 +106,6 @@ class StoredRun(Generic[CellT]):
 Run: TypeAlias = StoredRun[CellRecord]
 
 
-def _make_folder(folder: Path) -> None:
-    """Create the history folder; the default folder contains a .gitignore for itself, as those of pytest and ruff do.
-
-    A folder of another name is the user's own, who may want to commit it.
-    """
-    is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    if is_new and folder.name == USUAL_FOLDER:
-        with contextlib.suppress(OSError):  # a convenience: the history works without it
-            (folder / ".gitignore").write_text("# Created by pytest-ddperf.\n*\n", encoding="utf-8")
-
-
-def _not_read(path: Path, error: OSError) -> HistoryError:
-    return HistoryError(f"{format_path(path)}: cannot be read: {error.strerror or error}.")
-
-
-def read_header(path: Path) -> RunHeader:
-    """Read the header of a run without its cells."""
-    try:
-        with path.open("rb") as file:
-            line = file.readline(_LONGEST_HEADER)
-    except OSError as error:
-        raise _not_read(path, error) from error
-    return _header(path, line)
-
-
 def parse_moment(text: str) -> datetime | None:
     """Parse an ISO 8601 time and convert it to UTC; None if the text is not valid."""
     try:
@@ -171,7 +137,7 @@ def decode_run(path: Path, decode: Callable[[bytes], CellT]) -> StoredRun[CellT]
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise _not_read(path, error) from error
+        raise HistoryError(f"{format_path(path)}: cannot be read: {error.strerror or error}.") from error
     header = _header(path, lines[0])
     records: dict[str, CellT] = {}
     broken: list[tuple[int, str]] = []
@@ -218,9 +184,9 @@ def describe_broken_lines(path: Path, count: int, first: tuple[int, str]) -> str
     )
 
 
-def list_runs(folder: Path) -> Iterator[Path]:
-    """Yield the files of the history, oldest first."""
-    yield from sorted(folder.glob("*.jsonl"))
+def list_runs(folder: Path) -> list[Path]:
+    """List the files of the history, oldest first."""
+    return sorted(folder.glob("*.jsonl"))
 
 
 def _header(path: Path, line: bytes) -> RunHeader:

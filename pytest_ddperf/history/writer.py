@@ -7,17 +7,16 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Mapping  # noqa: TC003 - read at run time, from the fields of RunHeader
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history.run_file import CELL_START, HistoryError, RunHeader, _make_folder
+from pytest_ddperf.history.run_file import CELL_START, HistoryError, RunHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
     from io import FileIO
     from pathlib import Path
 
@@ -32,17 +31,11 @@ SYNCING_FREE_S = 0.2
 
 
 def create_header(
-    version: str,
-    platforms: tuple[str, ...],
-    *,
-    accepted: bool,
-    facts: Mapping[str, Any],
-    started: datetime | None = None,
+    version: str, platforms: tuple[str, ...], started: datetime, *, accepted: bool, facts: Mapping[str, Any]
 ) -> RunHeader:
-    """Create a header for a run that started at a time, UTC; None for now."""
-    now = started or datetime.now(UTC)
-    name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"
-    return RunHeader(name, now.isoformat(timespec="seconds"), version, platforms, accepted, dict(facts))
+    """Create a header for a run that started at a time, UTC."""
+    name = f"{started:%Y%m%dT%H%M%S}.{started.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"
+    return RunHeader(name, started.isoformat(timespec="seconds"), version, platforms, accepted, dict(facts))
 
 
 class HistoryWriter:
@@ -134,6 +127,18 @@ class HistoryWriter:
 
     def __exit__(self, *_: object) -> None:
         self._let_go()
+
+
+def _make_folder(folder: Path) -> None:
+    """Create the history folder; the default folder contains a .gitignore for itself, as those of pytest and ruff do.
+
+    A folder of another name is the user's own, who may want to commit it.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_new and folder.name == ".ddperf":
+        with contextlib.suppress(OSError):  # a convenience: the history works without it
+            (folder / ".gitignore").write_text("# Created by pytest-ddperf.\n*\n", encoding="utf-8")
 
 
 def check_writable(folder: Path) -> None:

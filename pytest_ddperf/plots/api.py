@@ -19,6 +19,7 @@ from pytest_ddperf.plots.describe import (
     names,
     pareto,
 )
+from pytest_ddperf.plots.draw import parallel
 from pytest_ddperf.plots.index_page import index_page
 
 if TYPE_CHECKING:
@@ -53,11 +54,9 @@ def draw(
     Raises:
         ConfigurationError: a file cannot be written.
     """
-    from pytest_ddperf.plots.draw.parallel import write_file  # noqa: PLC0415 - loads matplotlib
-
     charts = describe(results, trends, platforms)
-    draw_charts(charts, folder, progress=progress)
-    write_file(folder / names.INDEX, index_page(charts).encode())
+    parallel.draw_all(charts, folder, progress=progress)
+    parallel.write_file(folder / names.INDEX, index_page(charts).encode())
     return list(charts)
 
 
@@ -67,42 +66,21 @@ def describe(results: Results, trends: Sequence[Trend], platforms: Sequence[str]
     Returns:
         The figures by file name without extension, in the order of the report.
     """
-    plain = results.plain
-    charts: dict[str, Chart] = {**cost.cost_charts(results.catalog)}
-    for platform in platforms:
-        charts |= latency.latency_charts(plain, platform)
-    charts |= latency.comparison_charts(plain, platforms)
-    for platform in platforms:
-        charts |= pareto.pareto_charts(plain, platform)
-    charts |= efficiency.efficiency_charts(plain, platforms)
-    for platform in platforms:
-        charts |= load.load_charts(results, platform)
-    charts |= against.against_charts(results, platforms)
-    charts |= against_baseline.against_baseline_charts(results, platforms)
-    return {**charts, **history.trend_charts(results, trends, platforms)}
+    plain = results.plain  # the families of plain latency expect no cells under load
 
+    def of_each(family: Callable[[Results, str], Mapping[str, Chart]], shown: Results) -> dict[str, Chart]:
+        return {name: chart for platform in platforms for name, chart in family(shown, platform).items()}
 
-def draw_charts(
-    charts: Mapping[str, Chart],
-    folder: Path,
-    endings: Sequence[str] = names.ENDINGS,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Path]:
-    """Draw figures into files below a folder.
-
-    Args:
-        charts: descriptions of the figures, by file name without extension.
-        folder: output folder; created if it does not exist.
-        endings: file extensions to write for each figure.
-        progress: called with the number of figures drawn so far and the total number.
-
-    Returns:
-        The paths of the files, in the order of the charts.
-
-    Raises:
-        ConfigurationError: a file cannot be written.
-    """
-    from pytest_ddperf.plots.draw.parallel import draw_all  # noqa: PLC0415 - loads matplotlib
-
-    draw_all(charts, folder, endings=endings, progress=progress)
-    return [folder / f"{name}.{ending}" for name in charts for ending in endings]
+    return {
+        **cost.cost_charts(results.catalog),
+        **of_each(latency.latency_charts, plain),
+        **latency.model_charts(plain, platforms),
+        **of_each(latency.mobilenet_charts, plain),
+        **of_each(pareto.pareto_charts, plain),
+        **of_each(efficiency.platform_charts, plain),
+        **efficiency.across_charts(plain),
+        **of_each(load.load_charts, results),
+        **of_each(against.against_charts, results),
+        **of_each(against_baseline.against_baseline_charts, results),
+        **history.trend_charts(results, trends, platforms),
+    }

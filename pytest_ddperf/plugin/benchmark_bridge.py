@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_benchmark.stats import Metadata
 
-from pytest_ddperf.report.benchmark_json import (
-    OPTIONS,
-    _described,
-    _is_given,
-    _is_of_a_cell,
-    build_extra_info,
-    per_image_s,
-)
+from pytest_ddperf.baselines.recordings import is_cell
+from pytest_ddperf.report.benchmark_json import OPTIONS, build_extra_info, build_fields, list_given, per_image_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +38,7 @@ def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa:
         if not seconds:
             continue
         stands_for = SimpleNamespace(
-            **_described(record.key, record.nodeid, build_extra_info(record)), cprofile_stats=None, has_error=False
+            **build_fields(record.key, record.nodeid, build_extra_info(record)), cprofile_stats=None, has_error=False
         )
         metadata = Metadata(stands_for, iterations=1, options=dict(OPTIONS))
         for one in seconds:
@@ -56,8 +50,8 @@ def hide_table(config: Any) -> None:  # noqa: ANN401 - pytest's Config
     """Remove our cells from pytest-benchmark's table, unless one of `SHOWING_OPTIONS` was given."""
     session = getattr(config, "_benchmarksession", None)
     groups = getattr(session, "groups", None)
-    if session is None or not groups or any(_is_given(name, config.invocation_params.args) for name in SHOWING_OPTIONS):
+    if session is None or not groups or list_given(SHOWING_OPTIONS, config.invocation_params.args):
         return
     session.groups = [
-        (title, left) for title, members in groups if (left := [each for each in members if not _is_of_a_cell(each)])
+        (title, left) for title, members in groups if (left := [each for each in members if not is_cell(each)])
     ]

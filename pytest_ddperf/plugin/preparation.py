@@ -12,7 +12,7 @@ from pytest_ddperf.history.writer import check_writable
 from pytest_ddperf.plugin.baseline_update import check_updates
 from pytest_ddperf.plugin.outputs import read_trends
 from pytest_ddperf.plugin.sigterm import treat_as_interrupt
-from pytest_ddperf.report.benchmark_json import list_ignored_options
+from pytest_ddperf.report.benchmark_json import MEASURING_OPTIONS, list_given
 from pytest_ddperf.servers.probe import probe_all
 from pytest_ddperf.servers.services import check_parameters
 
@@ -39,7 +39,7 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
             baseline cannot be read, or all servers are down; exit status 4.
     """
     bench.config.add_cleanup(treat_as_interrupt())
-    if ignored := list_ignored_options(bench.config.invocation_params.args):
+    if ignored := list_given(MEASURING_OPTIONS, bench.config.invocation_params.args):
         bench.warnings.append(
             f"pytest-benchmark's {', '.join(ignored)} had no effect on ddperf cells; use --ddperf-npasses, "
             "--ddperf-max-passes, --ddperf-warmup and --ddperf-timer."

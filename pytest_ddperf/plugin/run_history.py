@@ -43,9 +43,7 @@ class RunHistory:
             "tolerance": {name: settings.value("tolerance", name) for name in settings.platforms},
             "matrix": cells.describe_matrix(settings),
         }
-        self.header = create_header(
-            __version__, settings.platforms, accepted=self.accepts, facts=facts, started=started
-        )
+        self.header = create_header(__version__, settings.platforms, started, accepted=self.accepts, facts=facts)
         self._writer = HistoryWriter(settings.storage_dir, self.header)
         self._say = say
         self._has_failed = False

@@ -20,8 +20,8 @@ from pytest_ddperf.baselines.recordings import (
     round_to_seven_digits,
     unavailable_cells,
 )
-from pytest_ddperf.core.budgets import BudgetCheck  # noqa: TC001 - the same
-from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
+from pytest_ddperf.core.budgets import BudgetCheck  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
+from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - the same
 from pytest_ddperf.core.records import AGAINST, CellKey, Conditions, Creep, Outcome, ServerFacts, Since
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
 from pytest_ddperf.history.run_file import get_commit_id

@@ -12,7 +12,7 @@ import msgspec
 from pytest_benchmark import __version__
 from pytest_benchmark.stats import Stats
 
-from pytest_ddperf.baselines.recordings import list_rounds
+from pytest_ddperf.baselines.recordings import is_cell, list_rounds
 from pytest_ddperf.core.load_summary import compute_images_per_second
 from pytest_ddperf.core.records import Clock, ModelStats
 from pytest_ddperf.core.results import join_cell
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run
 
-
-GROUP = "ddperf"
-"""First word of the group of our benchmarks, such as `ddperf tk1`."""
 
 MACHINE_KEY = "ddperf"
 """Key of the measured servers in pytest-benchmark's machine_info."""
@@ -152,17 +149,7 @@ def build_machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) ->
         platforms: title, backend and server facts of each platform, by id.
     """
     described = {
-        name: {
-            "title": title,
-            "backend": backend,
-            "url": facts.url,
-            "version": facts.version,
-            "commit": facts.commit,
-            "branch": facts.branch,
-            "build_type": facts.build_type,
-            "compile_flags": facts.compile_flags,
-            "deps_version": facts.deps_version,
-        }
+        name: {"title": title, "backend": backend, **msgspec.to_builtins(facts)}
         for name, (title, backend, facts) in sorted(platforms.items())
     }
     return {MACHINE_KEY: {"platforms": described}}
@@ -182,20 +169,16 @@ def comparable_machine_info(machine: Mapping[str, Any], stored: Mapping[str, Any
     """
     of_stored = dict(stored.get("machine_info") or {})
     benchmarks = stored.get("benchmarks") or []
-    if of_stored.get("system") == "DeepDetect" or all(_is_of_a_cell(one) for one in benchmarks):
+    if of_stored.get("system") == "DeepDetect" or all(map(is_cell, benchmarks)):
         return of_stored
     others = {key: value for key, value in machine.items() if key != MACHINE_KEY}
     return others | {key: value for key, value in of_stored.items() if key == MACHINE_KEY}
 
 
-def _is_of_a_cell(benchmark: Mapping[str, Any]) -> bool:
-    return str(benchmark.get("group") or "").startswith(f"{GROUP} ")
-
-
-def _described(key: CellKey, nodeid: str, info: Mapping[str, Any]) -> dict[str, Any]:
+def build_fields(key: CellKey, nodeid: str, info: Mapping[str, Any]) -> dict[str, Any]:
     """Build the fields of a benchmark except its options and statistics."""
     return {
-        "group": f"{GROUP} {key.platform}",
+        "group": f"ddperf {key.platform}",
         "name": nodeid.rsplit("::", 1)[-1],
         "fullname": nodeid,
         "params": {"platform": key.platform, "model": key.model, "batch_size": key.batch_size},
@@ -217,7 +200,7 @@ def build_benchmark(key: CellKey, nodeid: str, seconds: Sequence[float], info: M
         seconds: seconds per image, one per timed pass; not empty.
         info: its `extra_info`.
     """
-    return {**_described(key, nodeid, info), "options": OPTIONS, "stats": compute_stats(seconds)}
+    return {**build_fields(key, nodeid, info), "options": OPTIONS, "stats": compute_stats(seconds)}
 
 
 def build_document(
@@ -258,10 +241,7 @@ def build_run_document(run: Run, catalog: Catalog) -> dict[str, Any]:
     )
 
 
-def list_ignored_options(arguments: Sequence[str]) -> list[str]:
-    """Return those of `MEASURING_OPTIONS` that are among the arguments."""
-    return [name for name in MEASURING_OPTIONS if _is_given(name, arguments)]
-
-
-def _is_given(option: str, arguments: Sequence[str]) -> bool:
-    return any(argument == option or argument.startswith(f"{option}=") for argument in arguments)
+def list_given(options: Sequence[str], arguments: Iterable[object]) -> list[str]:
+    """Return those of these options that are among the arguments of pytest, with or without a value."""
+    given = {argument.partition("=")[0] for argument in map(str, arguments)}
+    return [option for option in options if option in given]

@@ -113,7 +113,7 @@ def load_run(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def _check_history(folder: Path) -> None:
-    if next(list_runs(folder), None) is not None:
+    if list_runs(folder):
         return
     if folder.is_file():
         raise ConfigurationError(f"The history {folder} is a file; name its folder, or read one run with load_run().")

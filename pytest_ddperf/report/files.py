@@ -12,7 +12,8 @@ from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
-from pytest_ddperf.report.formats import BY_KIND, MARKDOWN, figures_dir
+from pytest_ddperf.plots.draw import parallel
+from pytest_ddperf.report.formats import FORMATS, MARKDOWN, figures_dir
 from pytest_ddperf.report.gather import load_trends
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _check(file: ReportFile) -> None:
     if path.is_dir():
         raise ConfigurationError(f"The report {path} cannot be written: it is a folder; name a file in it.")
     figures = figures_dir(path)
-    if file.kind == MARKDOWN and figures.exists() and not figures.is_dir():
+    if file.sign == MARKDOWN and figures.exists() and not figures.is_dir():
         raise ConfigurationError(
             f"The figures of {path} cannot be written: {figures} is not a folder; name another file."
         )
@@ -161,8 +162,7 @@ def make(
     shown = results.only(platforms)
     for file in files:
         with attempt(f"The report {file.path}"):
-            path, *figures = write(file, shown, trends, progress)
-            made.reports.append((path, len(figures)))
+            made.reports.append((file.path, write(file, shown, trends, progress)))
     return made
 
 
@@ -205,7 +205,7 @@ def write(
     results: Results,
     trends: Sequence[Trend],
     progress: Callable[[int, int], None] | None = None,
-) -> list[Path]:
+) -> int:
     """Write a report, replacing an existing file atomically.
 
     Args:
@@ -215,20 +215,19 @@ def write(
         progress: called with the number of its figures drawn so far and the total.
 
     Returns:
-        The files written: the report, then its figures.
+        The number of its figures.
 
     Raises:
         ConfigurationError: the report cannot be written.
     """
     try:
-        text, charts = BY_KIND[file.kind].text(results, trends, file.path)
-        figures: list[Path] = []
+        text, charts = FORMATS[file.sign](results, trends, file.path)
         if charts:
-            figures = api.draw_charts(charts, figures_dir(file.path), ("png",), progress)
+            parallel.draw_all(charts, figures_dir(file.path), endings=("png",), progress=progress)
         replace_file(file.path, text.encode(errors="replace"))  # a path may not be UTF-8
     except OSError as error:
         raise _not_written(file.path, error) from error
-    return [file.path, *figures]
+    return len(charts)
 
 
 def _not_written(path: Path, error: OSError) -> ConfigurationError:

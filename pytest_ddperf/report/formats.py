@@ -16,47 +16,29 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Results, Trend
     from pytest_ddperf.plots.describe.charts import Chart
 
-MARKDOWN = "markdown"
-"""The only kind with figures, which are in a folder next to the report."""
+MARKDOWN = ".md"
+"""The only format with figures, which are in a folder next to the report."""
 
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A report format.
-
-    Args:
-        kind: name of the format.
-        sign: file suffix that selects the format; if it has no dot, the prefix before a colon.
-        text: renders the report from results, trends and the path of the report; returns the text, and its figures by
-            file name without suffix.
-    """
-
-    kind: str
-    sign: str
-    text: Callable[[Results, Sequence[Trend], Path], tuple[str, Mapping[str, Chart]]]
-
-
-FORMATS = (
-    Format(
-        MARKDOWN,
-        ".md",
-        lambda results, trends, path: markdown.render_with_figures(results, trends, figures_dir(path)),
-    ),
-    Format("html", ".html", lambda results, trends, _: (html.render_page(results, trends), {})),
-    Format("csv", ".csv", lambda results, *_: (csv_json.render_csv(results), {})),
-    Format("json", ".json", lambda results, trends, _: (csv_json.render_json(results, trends), {})),
+FORMATS: Mapping[str, Callable[[Results, Sequence[Trend], Path], tuple[str, Mapping[str, Chart]]]] = {
+    MARKDOWN: lambda results, trends, path: markdown.render_with_figures(results, trends, figures_dir(path)),
+    ".html": lambda results, trends, _: (html.render_page(results, trends), {}),
+    ".csv": lambda results, *_: (csv_json.render_csv(results), {}),
+    ".json": lambda results, trends, _: (csv_json.render_json(results, trends), {}),
     # Bencher Metric Format
-    Format("bmf", "bmf", lambda results, *_: (bencher.render_bmf(results), {})),
+    "bmf": lambda results, *_: (bencher.render_bmf(results), {}),
     # what github-action-benchmark reads as its `pytest` tool
-    Format("pytest", "pytest", lambda results, *_: (bencher.render_pytest(results), {})),
+    "pytest": lambda results, *_: (bencher.render_pytest(results), {}),
     # of a pull request on GitHub
-    Format("comment", "comment", lambda results, *_: (comment.render_comment(results), {})),
-)
-"""All report formats. To add one, add an entry here and the function that it names."""
+    "comment": lambda results, *_: (comment.render_comment(results), {}),
+}
+"""All report formats, by the file suffix that selects them or, without a dot, by the prefix before a colon.
 
-BY_KIND = {one.kind: one for one in FORMATS}
-BY_ENDING = {one.sign: one.kind for one in FORMATS if one.sign.startswith(".")}
-BY_PREFIX = {one.sign: one.kind for one in FORMATS if not one.sign.startswith(".")}
+Each is a function of results, trends and the path of the report, which returns the text, and its figures by file name
+without suffix. To add a format, add an entry here and the function that it names.
+"""
+
+SUFFIXES = tuple(sign for sign in FORMATS if sign.startswith("."))
+PREFIXES = tuple(sign for sign in FORMATS if not sign.startswith("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +46,11 @@ class ReportFile:
     """A requested report.
 
     Args:
-        kind: one of the values of `BY_ENDING` and `BY_PREFIX`.
+        sign: key of its format in `FORMATS`.
         path: path of the report.
     """
 
-    kind: str
+    sign: str
     path: Path
 
 
@@ -88,12 +70,12 @@ def parse_report(text: str, folder: Path) -> ReportFile:
         ConfigurationError: neither suffix nor prefix is known, or the home folder in the path cannot be determined.
     """
     prefix, colon, rest = text.partition(":")
-    if colon and rest and prefix in BY_PREFIX:
-        return ReportFile(BY_PREFIX[prefix], folder / local_path(rest, "The report"))
-    kind = BY_ENDING.get(Path(text).suffix.lower())
-    if kind is None:
+    if colon and rest and prefix in PREFIXES:
+        return ReportFile(prefix, folder / local_path(rest, "The report"))
+    suffix = Path(text).suffix.lower()
+    if suffix not in SUFFIXES:
         raise ConfigurationError(
             f"The report {text!r} has no known suffix; expected a file name that ends with "
-            f"{', '.join(BY_ENDING)}, or {' or '.join(f'{name}:FILE' for name in BY_PREFIX)}."
+            f"{', '.join(SUFFIXES)}, or {' or '.join(f'{name}:FILE' for name in PREFIXES)}."
         )
-    return ReportFile(kind, folder / local_path(text, "The report"))
+    return ReportFile(suffix, folder / local_path(text, "The report"))

@@ -23,13 +23,7 @@ from pytest_ddperf.core.results import (
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.index import MOST_NIGHTS, HistoryIndex
 from pytest_ddperf.history.index_lines import ACCEPTED
-from pytest_ddperf.history.run_file import (
-    HistoryError,
-    describe_broken_lines,
-    list_runs,
-    read_header,
-    read_run,
-)
+from pytest_ddperf.history.run_file import HistoryError, describe_broken_lines, list_runs, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -144,13 +138,12 @@ def load_stored(
     """
     named = None if run is None else find_run(storage, run)
     with HistoryIndex(storage) as index:
-        return load_indexed(catalog, index, storage, project_dir=project_dir, platforms=platforms, named=named)
+        return load_indexed(catalog, index, project_dir=project_dir, platforms=platforms, named=named)
 
 
 def load_indexed(
     catalog: Catalog,
     index: HistoryIndex,
-    storage: Path,
     *,
     project_dir: Path | None = None,
     platforms: Sequence[str] | None = None,
@@ -161,7 +154,6 @@ def load_indexed(
     Args:
         catalog: networks and platforms.
         index: the index of the history.
-        storage: folder of the history.
         project_dir: as for `load_stored`.
         platforms: as for `load_stored`.
         named: file of the only run to load; None for the newest verdict of each cell.
@@ -172,7 +164,7 @@ def load_indexed(
     wanted = list(catalog.platforms if platforms is None else platforms)
     parts = _newest(index, wanted) if named is None else _named(named, wanted)
     faults, skipped = index.faults(), index.skipped
-    warnings = index.trouble + ([] if platforms is not None else list_unknown_platforms(index, catalog, storage))
+    warnings = index.trouble + ([] if platforms is not None else list_unknown_platforms(index, catalog))
     found = dict(read_each(sorted({path for part in parts for path in part.files}), faults))
     records: list[CellRecord] = []
     facts: dict[str, RunFacts] = {}
@@ -191,10 +183,10 @@ def load_indexed(
         warnings += _said_of_earlier(part.platform, of_earlier, sum(map(len, own.values())))
     warnings += faults.values()
     if skipped[0]:
-        warnings.append(f"{skipped[0]} of the {skipped[1]} files in {storage} could not be read.")
+        warnings.append(f"{skipped[0]} of the {skipped[1]} files in {index.folder} could not be read.")
     if not parts and not warnings:
         of_them = "" if platforms is None else f" of {', '.join(platforms)}"
-        warnings.append(f"There is no run{of_them} in {storage} yet; only the baselines are shown.")
+        warnings.append(f"There is no run{of_them} in {index.folder} yet; only the baselines are shown.")
     results = gather_results(
         catalog, records, facts, project_dir=project_dir, platforms=platforms, earlier=earlier, warnings=warnings
     )
@@ -335,14 +327,14 @@ def _newest(index: HistoryIndex, wanted: Sequence[str]) -> list[_Part]:
 
 def _named(path: Path, wanted: Sequence[str]) -> list[_Part]:
     """Return one part for each platform of a single run."""
-    return [_Part(platform, path) for platform in read_header(path).platforms if platform in wanted]
+    return [_Part(platform, path) for platform in read_run(path).header.platforms if platform in wanted]
 
 
-def list_unknown_platforms(index: HistoryIndex, catalog: Catalog, storage: Path) -> list[str]:
+def list_unknown_platforms(index: HistoryIndex, catalog: Catalog) -> list[str]:
     """Return a warning for each measured platform of the history that is not in the catalogue."""
     return [
-        f"{storage} contains measurements of {platform!r}, which is not a known platform; they are not shown. Define "
-        "it in ddperf.toml to see them."
+        f"{index.folder} contains measurements of {platform!r}, which is not a known platform; they are not shown. "
+        "Define it in ddperf.toml to see them."
         for platform in index.platforms()
         if platform not in catalog.platforms
     ]

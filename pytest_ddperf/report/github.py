@@ -100,11 +100,6 @@ def summarise_verdict(results: Results, ending: Ending) -> str:
     return "ok"
 
 
-def _red_first(results: Results, ending: Ending) -> list[Result]:
-    """Return the judged cells: those that fail, worst first, then those of a platform that shifted, then the others."""
-    return sorted(results.judged, key=lambda cell: (not ending.fails(cell), cell.platform_shifted))
-
-
 # --- the job summary
 
 
@@ -116,7 +111,8 @@ def render_summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) 
         ending: how the run ended.
         room: maximum size, UTF-8 bytes. Rows at the end that do not fit are omitted, and a line states their number.
     """
-    cells = _red_first(results, ending)
+    # cells of a platform that shifted follow the other failures, because the summary begins with the shift
+    cells = sorted(results.judged, key=lambda cell: (not ending.fails(cell), cell.platform_shifted))
     causes, explained = render_shared_causes(cells, ending, room // _TAIL_SHARE)
     with_budgets = any(cell.budgets for cell in cells)
     head = _head(results, ending) + causes + render_table_head(with_budgets=with_budgets)
@@ -293,7 +289,7 @@ def render_commands(results: Results, ending: Ending) -> list[str]:
     every = [
         (f"{platform} shifted as a whole", shift)
         for platform in results.platforms
-        if (shift := phrases.describe_shift(platform, results.of(platform)))
+        if (shift := phrases.describe_shift(results, platform))
     ]
     every += [(_title(cell), _annotation(cell)) for cell in red if not cell.platform_shifted]
     shown, more = every[:ANNOTATIONS], len(every) - ANNOTATIONS

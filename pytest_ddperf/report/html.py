@@ -117,12 +117,13 @@ def _title(results: Results) -> str:
 
 def _run(results: Results) -> str:
     """Render shifts of whole platforms, the runs shown and the totals of their cells."""
-    if not phrases.count_verdicts(results):
+    counts = phrases.count_verdicts(results)
+    if not counts:
         return "<p>No run: only the baselines are shown, as published or recorded.</p>"
     parts = [f'<p class="red"><strong>{_text(shift)}</strong></p>' for shift in phrases.describe_shifts(results)]
     parts += [f'<p class="runs">{_text(line)}</p>' for line in phrases.list_references(results)]
     parts += [_run_line(results, platform, run) for platform, run in results.runs.items()]
-    return "".join([*parts, render_totals(phrases.count_verdicts(results), results.not_measured)])
+    return "".join([*parts, render_totals(counts, results.not_measured)])
 
 
 def render_totals(counts: Mapping[Outcome, int], not_measured: int) -> str:
@@ -192,12 +193,14 @@ def _figures_row(name: str, badge: str, word: str, labels: Sequence[str], figure
     """Render a row of a table: a cell, a coloured word, and figures with their labels."""
     return (
         f"<tr><th scope='row'><span class='cell'>{_text(name)}</span></th>"
-        f"<td><span class='badge {badge}'>{_text(word)}</span></td>"
-        + "".join(
-            f"<td class='figure' data-label='{label}'>{_text(figure)}</td>"
-            for label, figure in zip(labels, figures, strict=True)
-        )
-        + "</tr>"
+        f"<td><span class='badge {badge}'>{_text(word)}</span></td>{_figure_cells(labels, map(_text, figures))}</tr>"
+    )
+
+
+def _figure_cells(labels: Iterable[str], figures: Iterable[str]) -> str:
+    """Render figures, which are HTML, as cells of a row with their labels."""
+    return "".join(
+        f"<td class='figure' data-label='{label}'>{figure}</td>" for label, figure in zip(labels, figures, strict=True)
     )
 
 
@@ -238,7 +241,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
         link = f"<a class='cell' href='#explore' data-cell='{name}' title='{title}'>{_text(str(cell.key))}</a>"
     else:
         link = f"<span class='cell'>{_text(str(cell.key))}</span>"
-    sees = "" if cell.resolution is None else phrases.format_ratio(cell.resolution)
+    sees = phrases.format_ratio(cell.resolution)
     if cell.resolution and cell.change and cell.change > cell.resolution:
         sees += f" <span class='quiet'>(the change is {cell.change / cell.resolution:.1f} times this)</span>"
     change, _, compared = phrases.format_decision(cell).partition(" (")
@@ -251,12 +254,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
     )
     return (
         f"<tr class='details'><th scope='row'><span class='badge {css_class(cell.outcome)}'>{cell.outcome}</span> "
-        f"{link}</th>"
-        + "".join(
-            f"<td class='figure' data-label='{label}'>{figure}</td>"
-            for label, figure in zip(_ATTENTION[1:-1], figures, strict=True)
-        )
-        + f"<td>{_strip(cell)}</td></tr>"
+        f"{link}</th>{_figure_cells(_ATTENTION[1:-1], figures)}<td>{_strip(cell)}</td></tr>"
         f"<tr class='why'><td colspan='7'><p>{escape(phrases.explain_verdict(cell))}</p></td></tr>"
     )
 

@@ -5,7 +5,6 @@ A section on the run comes first. Raw tables contain the baselines: where they a
 
 from __future__ import annotations
 
-from collections import defaultdict
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -14,6 +13,7 @@ from pytest_ddperf import __version__
 from pytest_ddperf.core.records import COMMIT_DIGITS, Outcome
 from pytest_ddperf.plots.api import describe
 from pytest_ddperf.plots.describe import names
+from pytest_ddperf.plots.describe.latency import list_mobilenet_gains
 from pytest_ddperf.report import budget_text, load_text, phrases
 from pytest_ddperf.report.markdown_escape import escape_inline
 from pytest_ddperf.report.markdown_tables import (
@@ -180,8 +180,8 @@ def _references(results: Results, figures: Figures) -> list[str]:
 
 
 def _backend(results: Results, name: str) -> str:
-    platform = results.catalog.platforms.get(name)
-    return f" ({escape_inline(platform.backend)})" if platform is not None else ""
+    backend = results.catalog.find_platform(name).backend
+    return f" ({escape_inline(backend)})" if backend else ""
 
 
 def _overview(results: Results, figures: Figures) -> list[str]:
@@ -270,18 +270,10 @@ def _selecting(results: Results, figures: Figures) -> list[str]:
 
 def _speed_up(results: Results, platform: str) -> list[str]:
     """Render a platform's row in the comparison of MobileNet with MobileNet depthwise."""
-    by_batch: dict[int, dict[str, float]] = defaultdict(dict)
-    for cell in results.of(platform):
-        if cell.value_ms is not None:
-            by_batch[cell.key.batch_size][cell.key.model] = cell.value_ms
-    ratios = [
-        (values["mobilenet"] / values["mobilenet_depthwise"], batch_size)
-        for batch_size, values in by_batch.items()
-        if {"mobilenet", "mobilenet_depthwise"} <= values.keys()
-    ]
-    if not ratios:
+    gains = list_mobilenet_gains(results.of(platform))
+    if not gains:
         return []
-    (least, at), (most, best_at) = min(ratios), max(ratios)
+    (least, at), (most, best_at) = min(gains), max(gains)
     return [_title(results, platform), f"{least:.2f}", str(at), f"{most:.2f}", str(best_at)]
 
 
@@ -350,8 +342,7 @@ def _of_what(results: Results, platform: str) -> str:
     kinds = {cell.baseline_kind for cell in results.of(platform) if cell.baseline_kind}
     if kinds - {"report"}:
         return "Baseline of the processing time"
-    known = results.catalog.platforms.get(platform)
-    of_five = known is not None and "mean of 5 passes" in known.source
+    of_five = "mean of 5 passes" in results.catalog.find_platform(platform).source
     return "5 pass average processing time" if of_five else "Average processing time"
 
 

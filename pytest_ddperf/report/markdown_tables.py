@@ -40,7 +40,7 @@ def render_raw_table(cells: Sequence[Result], catalog: Catalog) -> list[str]:
         if stored_ms is None:
             return "x" if cell.unavailable else ""
         if cell.baseline_kind == "report":
-            return phrases.format_published(stored_ms, catalog.platforms.get(cell.key.platform))
+            return phrases.format_published(stored_ms, catalog.find_platform(cell.key.platform))
         return format_ms(stored_ms)
 
     return _layout([cell for cell in cells if cell.side not in {"none", "measured"}], catalog, cell_text)
@@ -70,8 +70,7 @@ def _layout(cells: Sequence[Result], catalog: Catalog, cell_text: Callable[[Resu
     for batch_size in batch_sizes:
         row = [by_place.get((model, batch_size)) for model in models]
         rows.append([str(batch_size), *("" if cell is None else cell_text(cell) for cell in row)])
-    networks = [catalog.networks.get(model) for model in models]
-    top1 = [format_accuracy(None if network is None else network.top1_accuracy_percent) for network in networks]
+    top1 = [format_accuracy(catalog.find_network(model).top1_accuracy_percent) for model in models]
     return render_table(["Top 1 accuracy", *top1], rows)
 
 

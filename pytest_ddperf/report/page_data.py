@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.report import phrases
 from pytest_ddperf.report.csv_json import replace_non_finite
@@ -39,7 +38,9 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
     models = {name: place for place, name in enumerate(named)}
     sources: dict[str, int] = {}
     budgets: dict[TimeLimit, int] = {}
-    cells = [_cell(cell, platforms, models, sources, _budget(results, cell, budgets)) for cell in results.cells]
+    cells = [
+        _cell(cell, platforms, models, sources, _index(results.time_limit_of(cell), budgets)) for cell in results.cells
+    ]
     shortened = _shorten(trends)
     runs: dict[tuple[str, str, str], int] = {}
     histories = [_trend(trend.key, trend.nights[-shortened:], runs, budgets) for trend in trends]  # all, if it is 0
@@ -60,12 +61,8 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
     return cleaned
 
 
-def _budget(results: Results, cell: Result, budgets: dict[TimeLimit, int]) -> int | None:
-    """Return the index of a cell's strictest limit of the time per image; None without one."""
-    return _index(results.time_limit_of(cell), budgets)
-
-
 def _index(limit: TimeLimit | None, budgets: dict[TimeLimit, int]) -> int | None:
+    """Return the index of a limit in the list of budgets, which is extended; None without a limit."""
     return None if limit is None else budgets.setdefault(limit, len(budgets))
 
 
@@ -100,7 +97,7 @@ def _platform(results: Results, name: str) -> dict[str, Any]:
 
 
 def _model(results: Results, name: str) -> dict[str, Any]:
-    network = results.catalog.networks.get(name) or Network(name, name)
+    network = results.catalog.find_network(name)
     return {
         "id": name,
         "title": network.title,

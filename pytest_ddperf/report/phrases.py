@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import unicodedata
 from collections import Counter
 from statistics import median
@@ -12,7 +11,7 @@ from pytest_ddperf.core.budgets import Standing, find_tightest
 from pytest_ddperf.core.records import AGAINST, FAILING, Outcome
 from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
 from pytest_ddperf.gate.statistics import EPSILON
-from pytest_ddperf.text import format_change, format_interval
+from pytest_ddperf.text import format_change, format_interval, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,7 +29,7 @@ Segment = tuple[str, str]
 
 Line = list[Segment]
 
-STYLES = {
+STYLES: Mapping[Outcome | None, str] = {
     Outcome.OK: "",
     Outcome.IMPROVED: "green",
     Outcome.NEW: "yellow",
@@ -41,7 +40,7 @@ STYLES = {
 
 def style_of(cell: Result) -> str:
     """Return the style of a cell in the terminal."""
-    return "red" if cell.fails else STYLES.get(cell.outcome, "") if cell.outcome is not None else ""
+    return "red" if cell.fails else STYLES.get(cell.outcome, "")
 
 
 def css_class(outcome: Outcome | None) -> str:
@@ -54,9 +53,8 @@ def css_class(outcome: Outcome | None) -> str:
 
 
 def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
-    """Wrap a text to the width, with continuation lines indented; longer words, such as paths, are not split."""
-    parts = textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return [[(part, style)] for part in parts]
+    """Wrap a text as `wrap` does, as lines of the terminal."""
+    return [[(part, style)] for part in wrap(text, width)]
 
 
 def join_lines(text: str) -> str:
@@ -146,14 +144,9 @@ def format_decision(cell: Decided) -> str:
     return " ".join(words)
 
 
-def describe_shift(platform: str, cells: Iterable[Result]) -> str:
-    """Describe how much slower a platform has become as a whole; "" if it has not.
-
-    Args:
-        platform: its id.
-        cells: its cells.
-    """
-    judged = [cell for cell in cells if cell.change is not None]
+def describe_shift(results: Results, platform: str) -> str:
+    """Describe how much slower a platform has become as a whole; "" if it has not."""
+    judged = [cell for cell in results.of(platform) if cell.change is not None]
     moved = [cell for cell in judged if cell.platform_shifted]
     if not moved:
         return ""
@@ -174,8 +167,7 @@ def describe_shift(platform: str, cells: Iterable[Result]) -> str:
 
 def describe_shifts(results: Results) -> list[str]:
     """Describe each platform that has become slower as a whole."""
-    said = (describe_shift(platform, results.of(platform)) for platform in results.platforms)
-    return [text for text in said if text]
+    return [text for platform in results.platforms if (text := describe_shift(results, platform))]
 
 
 COARSE = 1.5
@@ -289,15 +281,15 @@ def list_references(results: Results) -> list[str]:
     return lines
 
 
-def format_published(ms: float, platform: Platform | None) -> str:
+def format_published(ms: float, platform: Platform) -> str:
     """Format a published value as in its table; a value read from a picture has three significant digits.
 
     Args:
         ms: milliseconds per image.
-        platform: the platform of the table; None if it is not in the catalogue.
+        platform: the platform of the table.
     """
     whole = f"{ms:.15g}"
-    if platform is None or not (platform.reading_error_percent or platform.reading_error_ms):
+    if not (platform.reading_error_percent or platform.reading_error_ms):
         return whole
     three = f"{ms:#.3g}".rstrip(".") if ms < 1000 else f"{ms:.0f}"
     return three if float(three) == ms else whole  # the project's own table may have more digits

@@ -158,10 +158,10 @@ def write_site(
                 of_them = f" of {', '.join(platforms)}" if platforms else ""
                 raise ConfigurationError(f"There is no run{of_them} in {storage} to show; run pytest benchmarks first.")
             (folder / PLATFORMS).mkdir(parents=True, exist_ok=True)
-            site.warnings += [*index.problems, *list_unknown_platforms(index, catalog, storage)]
+            site.warnings += [*index.problems, *list_unknown_platforms(index, catalog)]
             tiles = []
             for name in shown:
-                results = load_indexed(catalog, index, storage, project_dir=project_dir, platforms=[name])
+                results = load_indexed(catalog, index, project_dir=project_dir, platforms=[name])
                 tile = _summarize(index, results, name, last[name])
                 trends = [trend for trend in index.trends(name).values() if len(trend.nights) > 1]
                 if tile.unmeasured:

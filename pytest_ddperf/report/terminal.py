@@ -79,22 +79,18 @@ def format_verdict(record: CellRecord) -> str:
     return " ".join(parts)
 
 
-def format_passes(record: CellRecord) -> str:
-    """Format the passes by the gated clock, round by round: `64.9 65.1 64.8 | 65.0 ...`."""
-    return "" if record.measurement is None else _format_rounds(record.measurement.per_image_ms())
-
-
 def _format_rounds(rounds_ms: Iterable[Sequence[float]]) -> str:
+    """Format passes round by round: `64.9 65.1 64.8 | 65.0 ...`."""
     return " | ".join(" ".join(format_ms(ms) for ms in one) for one in rounds_ms)
 
 
-def describe_regression(record: CellRecord, baseline: Baseline, again: str = "") -> str:
+def describe_regression(record: CellRecord, baseline: Baseline, again: str) -> str:
     """Format the failure message of a regressed cell.
 
     Args:
         record: record of the cell.
         baseline: the baseline it was compared with.
-        again: command that measures the cell again; "" for none.
+        again: command that measures the cell again.
     """
     key = record.key
     now, tolerance = record.now_ms or 0.0, record.tolerance or 0.0
@@ -114,7 +110,6 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     beside = "".join(f", {text}" for text in describe_comparison(record))
     notes = "".join(f" Note: {note}" for note in record.notes)
     load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
-    repeat = f"To measure it again: {again}\n" if again else ""
     return (
         f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {figures}, "
         f"{format_decided(record)} (tolerance {tolerance * 100:g} %{beside}).\n"
@@ -122,7 +117,7 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
         f"{_passes_line(record)}\n"
         f"{theirs}"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
-        f"{repeat}"
+        f"To measure it again: {again}\n"
         f"{intended}"
     )
 
@@ -137,9 +132,10 @@ def _passes_line(record: CellRecord) -> str:
     """Format the passes with their clock, mean and median."""
     if record.measurement is None:
         return "Passes: unknown."
-    passes_ms = [ms for one in record.measurement.per_image_ms() for ms in one]
+    rounds_ms = record.measurement.per_image_ms()
+    passes_ms = [ms for one in rounds_ms for ms in one]
     return (
-        f"Passes, ms per image by the {CLOCK_NAMES[record.measurement.conditions.clock]}: {format_passes(record)}. "
+        f"Passes, ms per image by the {CLOCK_NAMES[record.measurement.conditions.clock]}: {_format_rounds(rounds_ms)}. "
         f"Mean {format_ms(fmean(passes_ms))}, median {format_ms(median(passes_ms))}."
     )
 
@@ -335,11 +331,13 @@ def format_gate_notes(cells: Sequence[Result], width: int = 80) -> list[Line]:
     A shift that made cells regress is not among them, since `run_lines` states it first.
     """
     lines: list[Line] = []
-    judged = [(cell, cell.tolerance) for cell in cells if cell.change is not None and cell.tolerance]
-    shifts = [(cell.suite_shift, tolerance) for cell, tolerance in judged if cell.suite_shift is not None]
-    is_news = not any(cell.platform_shifted for cell in cells)
-    if is_news and shifts and abs(shifts[-1][0]) > shifts[-1][1]:
-        shift = shifts[-1][0]
+    shifts = [
+        (cell.suite_shift, cell.tolerance)
+        for cell in cells
+        if cell.change is not None and cell.tolerance and cell.suite_shift is not None
+    ]
+    shift, tolerance = shifts[-1] if shifts else (0.0, 0.0)
+    if abs(shift) > tolerance and not any(cell.platform_shifted for cell in cells):
         direction = "slower" if shift > 0 else "faster"
         text = (
             f"{cells[0].key.platform} shifted as a whole: all cells are about {abs(shift) * 100:.0f} % {direction} "

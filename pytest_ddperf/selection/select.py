@@ -18,15 +18,15 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.budgets import NO_BUDGET
-from pytest_ddperf.core.networks import Network
-from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.selection.rules import RULES, Considered, Miss, Ranking, Requirements, Rule, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pytest_ddperf.core.budgets import Budget
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.results import Result, Results
 
 ROUNDING = 1e-9
@@ -44,9 +44,9 @@ def select(
     requirements: Requirements,
     *,
     ranking: Ranking = Ranking.ACCURACY,
-    platforms: Iterable[str] | None = None,
-    models: Iterable[str] | None = None,
-    tasks: Iterable[str] | None = None,
+    platforms: Collection[str] | None = None,
+    models: Collection[str] | None = None,
+    tasks: Collection[str] | None = None,
 ) -> Selection:
     """Compare every cell of some platforms and networks with the requirements.
 
@@ -59,15 +59,12 @@ def select(
         tasks: `classification`, `detection`, `ocr`; None for all.
     """
     catalog = results.catalog
-    wanted = list(catalog.platforms if platforms is None else platforms)
-    of_models = None if models is None else set(models)
-    of_tasks = None if tasks is None else set(tasks)
+    wanted = catalog.platforms if platforms is None else platforms
     everything = []
     for cell in results.cells:
-        network = catalog.networks.get(cell.key.model) or Network(cell.key.model, cell.key.model, width=None)
-        platform = catalog.platforms.get(cell.key.platform) or Platform(cell.key.platform, cell.key.platform)
-        asked = of_models is None or network.id in of_models
-        if platform.id in wanted and asked and (of_tasks is None or network.task in of_tasks):
+        network, platform = catalog.find_network(cell.key.model), catalog.find_platform(cell.key.platform)
+        asked = (models is None or network.id in models) and (tasks is None or network.task in tasks)
+        if platform.id in wanted and asked:
             run = results.run_of(cell)
             everything.append(_considered(cell, network, platform, "" if run is None else run.run, requirements))
     candidates = [one for one in everything if not one.misses]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import textwrap
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.selection.rules import Rule
-from pytest_ddperf.text import format_ms, format_table
+from pytest_ddperf.text import format_ms, format_table, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -93,19 +92,19 @@ def format_selection(chosen: Selection, width: int, *, whole: bool) -> Iterator[
         whole: whether to show every batch size that meets the requirements, and every cell that is ruled out.
     """
     for warning in chosen.warnings:
-        yield from _wrapped(f"note: {warning}", width)
+        yield from wrap(f"note: {warning}", width)
     shown = chosen.candidates if whole else chosen.best
     asked = describe_requirements(chosen)
     total = len(chosen.candidates) + len(chosen.ruled_out)
     if not chosen.candidates:
         what = f"meets the requirements: {asked}" if asked else "has a figure"
-        yield from _wrapped(f"None of {total} cells {what}.", width)
+        yield from wrap(f"None of {total} cells {what}.", width)
     else:
         pairs = len(chosen.best)
         which = "every batch size" if whole else "the smallest batch size of each pair; --all shows the others"
         meets = "meet the requirements" if asked else "have a figure"
         counted = f"{len(chosen.candidates)} of {total} cells {meets}, in {pairs} pairs of platform and network"
-        yield from _wrapped(f"{asked[:1].upper()}{asked[1:] or 'No requirements'}: {counted} ({which}).", width)
+        yield from wrap(f"{asked[:1].upper()}{asked[1:] or 'No requirements'}: {counted} ({which}).", width)
         yield ""
         yield from _table(shown, width, memory=chosen.requirements.max_memory_gib is not None)
         yield from _sources(shown, width)
@@ -153,7 +152,7 @@ def _table(rows: Sequence[Considered], width: int, *, memory: bool) -> Iterator[
     if left_out:
         legend.append(f"left out at {width} columns: {', '.join(left_out)}")
     yield ""
-    yield from _wrapped("; ".join(legend), width)
+    yield from wrap("; ".join(legend), width)
 
 
 def _lines(columns: Sequence[_Column], rows: Sequence[Considered]) -> list[str]:
@@ -176,38 +175,38 @@ def _sources(rows: Sequence[Considered], width: int) -> Iterator[str]:
         at = f", line{'s' * (len(found) > 1)} {', '.join(found)}" if found else ""
         watts = platforms[name].watts
         power = "watts unknown" if watts is None else f"{watts:g} W"
-        yield from _wrapped(f"{name} ({power}), {source}: {where}{at}", width)
+        yield from wrap(f"{name} ({power}), {source}: {where}{at}", width)
     for platform in platforms.values():
         if platform.note:
-            yield from _wrapped(f"{platform.id}: {platform.note}", width)
+            yield from wrap(f"{platform.id}: {platform.note}", width)
     for one in rows:
         for note in one.notes:
-            yield from _wrapped(f"{one.key}: {note}", width)
+            yield from wrap(f"{one.key}: {note}", width)
 
 
 def _ruled_out(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
     yield ""
     cells = len(chosen.ruled_out)
     if cells:
-        yield from _wrapped(f"Ruled out: {cells} cells, each counted once, under the first reason that applies:", width)
+        yield from wrap(f"Ruled out: {cells} cells, each counted once, under the first reason that applies:", width)
     for group in chosen.groups():
-        yield from _wrapped(f"{len(group.cells):>5}  {describe_group(group, chosen.requirements)}", width, indent=7)
+        yield from wrap(f"{len(group.cells):>5}  {describe_group(group, chosen.requirements)}", width, indent=7)
     if chosen.without_figures:
         names = ", ".join(chosen.without_figures)
-        yield from _wrapped(f"No figures: {names}; measure with pytest benchmarks --platform=NAME.", width)
+        yield from wrap(f"No figures: {names}; measure with pytest benchmarks --platform=NAME.", width)
     nearest = chosen.nearest_misses()
     if nearest:
         yield ""
         most = len(nearest) if whole else NEAREST
         rest = f"; {len(nearest) - most} more with --all" if len(nearest) > most else ""
-        yield from _wrapped(f"Nearest misses, one for each platform and network{rest}:", width)
+        yield from wrap(f"Nearest misses, one for each platform and network{rest}:", width)
         for one in nearest[:most]:
-            yield from _wrapped(f"  {_missed(one)}", width, indent=4)
+            yield from wrap(f"  {_missed(one)}", width, indent=4)
     if whole and cells:
         yield ""
         yield "All cells that are ruled out:"
         for one in chosen.ruled_out:
-            yield from _wrapped(f"  {_missed(one)}", width, indent=4)
+            yield from wrap(f"  {_missed(one)}", width, indent=4)
 
 
 def describe_group(group: Group, asked: Requirements) -> str:
@@ -239,12 +238,6 @@ def _missed(one: Considered) -> str:
 
 def _stated(figure: float | None) -> str:
     return "?" if figure is None else f"{figure:g}"
-
-
-def _wrapped(text: str, width: int, *, indent: int = 2) -> list[str]:
-    return textwrap.wrap(
-        text, max(width, 20), subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
-    )
 
 
 _DATA: tuple[tuple[str, Callable[[Considered], Any]], ...] = (

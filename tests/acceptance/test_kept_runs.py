@@ -29,7 +29,7 @@ def tk1(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
 
 
 def lines(project: BenchProject) -> list[dict[str, object]]:
-    path = next(iter(list_runs(project.path / ".ddperf")))
+    path = list_runs(project.path / ".ddperf")[0]
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -105,7 +105,7 @@ def test_a_whole_run_that_was_to_be_accepted_says_nothing_of_it(tk1: BenchProjec
 
 def test_the_history_goes_where_it_is_requested(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, "--ddperf-storage=kept/here")
-    assert len(list(list_runs(tk1.path / "kept" / "here"))) == 1
+    assert len(list_runs(tk1.path / "kept" / "here")) == 1
 
 
 def test_a_cell_is_on_disk_before_the_next_one_begins(tk1: BenchProject) -> None:

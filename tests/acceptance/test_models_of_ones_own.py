@@ -351,7 +351,7 @@ def test_two_projects_with_networks_of_one_name_never_meet_on_local(
                 shutil.copy(tk1.path / file, folder / file)
         monkeypatch.chdir(folder)
         tk1.run(*options, "--ddperf-update-baselines").assert_outcomes(passed=2)
-        verdicts.append({str(record.outcome) for record in read_run([*list_runs(folder / ".ddperf")][-1]).records})
+        verdicts.append({str(record.outcome) for record in read_run(list_runs(folder / ".ddperf")[-1]).records})
     assert verdicts == [{"new"}, {"new"}, {"ok"}]
 
 

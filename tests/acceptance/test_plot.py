@@ -41,7 +41,7 @@ FIGURES = [
 @pytest.fixture(scope="module", autouse=True)
 def _matplotlib_is_loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Load all that drawing loads: pytester forgets what a run imported, and matplotlib loads only once."""
-    api.draw_charts(one_of_each(), tmp_path_factory.mktemp("loading"))
+    parallel.draw_all(one_of_each(), tmp_path_factory.mktemp("loading"))
 
 
 _DRAWN: dict[str, bytes] = {}

@@ -17,9 +17,6 @@ from scripted_deepdetect import out_of_memory
 from workers import plain_and_xdist
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from bench_project import BenchProject
 
 
@@ -233,15 +230,8 @@ def test_a_place_that_goes_away_during_the_run_is_a_warning_and_the_verdicts_sta
     assert "warning: The report" in said(result)
 
 
-def test_markdown_is_in_the_report_s_layout_with_its_figures(
-    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pytest_ddperf.plots import api  # noqa: PLC0415 - only here
-
-    def draw_charts(charts: Mapping[str, object], folder: Path, *_: object) -> list[Path]:
-        return [folder / f"{name}.png" for name in charts]
-
-    monkeypatch.setattr(api, "draw_charts", draw_charts)
+@pytest.mark.usefixtures("placeholder_figures")
+def test_markdown_is_in_the_report_s_layout_with_its_figures(tk1: BenchProject) -> None:
     tk1.server.slow(*B8, 1.3)
     result = tk1.run(*SQUEEZENET, "--ddperf-report=out/r.md")
     text = (tk1.path / "out" / "r.md").read_text(encoding="utf-8")

@@ -101,6 +101,11 @@ def test_a_worker_of_xdist_loads_no_more_than_a_run_without_it(project: Path) ->
     assert (project / "loaded").read_text().split() == [f"pytest_ddperf.{name}" for name in OWN]
 
 
+def test_an_argument_may_be_a_path_object(project: Path) -> None:
+    script = "import pathlib, pytest; raise SystemExit(pytest.main([pathlib.Path('test_one.py')]))"
+    assert subprocess.run([sys.executable, "-c", script], cwd=project, check=False).returncode == 0
+
+
 def test_it_writes_nothing(project: Path) -> None:
     run(project, "-q", "-p", "no:cacheprovider")
     names = {path.name for path in project.iterdir()}

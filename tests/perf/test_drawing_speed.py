@@ -63,7 +63,7 @@ def draw_bare(chart: Chart, size: tuple[float, float]) -> None:
             axes.set_xlabel(chart.x_label)
             axes.set_ylabel(chart.y_label)
             axes.set_yscale("log" if chart.y_log else "linear")
-            if chart.x_log:
+            if chart.keyed_by == "model":
                 axes.set_xscale("log", base=2)
     for ending in names.ENDINGS:
         figure.savefig(io.BytesIO(), format=ending)

@@ -37,14 +37,14 @@ from pathlib import Path
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.report.gather import load_stored
 from pytest_ddperf.history.index import HistoryIndex
-from pytest_ddperf.plots.api import draw_charts
 from pytest_ddperf.plots.describe.history import trend_charts
+from pytest_ddperf.plots.draw.parallel import draw_all
 from pytest_ddperf.core.records import CellKey
 folder = Path(sys.argv[1])
 results = load_stored(load_catalog(), folder, platforms=["tk1"])
 with HistoryIndex(folder) as index:
     trend = index.trends("tk1")[CellKey("tk1", "squeezenet_v1.1", 8)]
-draw_charts(trend_charts(results, [trend], ["tk1"]), folder / "figures")
+draw_all(trend_charts(results, [trend], ["tk1"]), folder / "figures")
 answer = [sum(cell.now_ms is not None for cell in results.cells), len(trend.nights)]
 """
 

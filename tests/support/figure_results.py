@@ -120,7 +120,7 @@ def trend(
 def one_of_each() -> dict[str, Chart]:
     """Return a figure of a run of each kind of chart, by name."""
     charts = api.describe(measured(), [trend(CellKey(MEASURED, "resnet50", 1), [100.0, 101.0])], [MEASURED])
-    charts |= against.against_charts(in_pairs(measured()), [MEASURED])
+    charts |= against.against_charts(in_pairs(measured()), MEASURED)
     chosen = {type(chart): name for name, chart in charts.items()}
     return {name: charts[name] for name in chosen.values()}
 

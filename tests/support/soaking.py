@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psutil
@@ -180,7 +181,7 @@ class Soak:
         platform = Platform("soak", "Soak", parameters=ServiceParameters(mllib="onnxruntime"))
         plan = make_plan(platform, options, Plan(1, PASSES), 0.1, PlatformBaseline(({},)))
         runner = Runner({"soak": plan}, build_bare_catalog().networks, lambda _: None)
-        header = create_header("soak", ("soak",), accepted=False, facts={})
+        header = create_header("soak", ("soak",), datetime.now(UTC), accepted=False, facts={})
         kept = []
         try:
             runner.open("soak")

@@ -8,24 +8,16 @@ from pytest_ddperf.plots.describe import common, names
 from pytest_ddperf.plots.describe.charts import IntervalChart, IntervalRow, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_ddperf.core.results import Results
 
 X_LABEL = "change of the time per image, percent: slower to the right"
 
 
-def against_charts(results: Results, platforms: Iterable[str]) -> dict[str, IntervalChart]:
-    """Return the charts of the platforms that were measured in pairs, by file name."""
-    charts = {names.figure("against", platform): against_chart(results, platform) for platform in platforms}
-    return {name: chart for name, chart in charts.items() if chart is not None}
-
-
-def against_chart(results: Results, platform: str) -> IntervalChart | None:
-    """Describe every cell of the platform that has an estimate from pairs, slowest first; None without one."""
+def against_charts(results: Results, platform: str) -> dict[str, IntervalChart]:
+    """Return a chart of the platform's cells with an estimate from pairs, slowest first, by file name; none without."""
     cells = [cell for cell in results.of(platform) if cell.pairs and cell.change is not None]
     if not cells:
-        return None
+        return {}
     cells.sort(key=lambda cell: -(cell.change or 0.0))
     references = dict.fromkeys(cell.reference for cell in cells)
     least, most = min(cell.pairs for cell in cells), max(cell.pairs for cell in cells)
@@ -33,7 +25,7 @@ def against_chart(results: Results, platform: str) -> IntervalChart | None:
         f"{results.catalog.platform_title(platform)}: against {', '.join(filter(None, references)) or 'its reference'}",
         f"{least if least == most else f'{least} to {most}'} pairs a cell, with confidence intervals",
     )
-    return IntervalChart(
+    chart = IntervalChart(
         text.noted(*common.source_notes(results, platform), "Band: the tolerance."),
         X_LABEL,
         tuple(
@@ -48,3 +40,4 @@ def against_chart(results: Results, platform: str) -> IntervalChart | None:
             if cell.outcome is not None
         ),
     )
+    return {names.figure("against", platform): chart}

@@ -10,8 +10,6 @@ from pytest_ddperf.plots.describe import common, names
 from pytest_ddperf.plots.describe.charts import HeatCell, HeatMap, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_ddperf.core.results import Result, Results
 
 MARKS = {
@@ -25,19 +23,11 @@ MARKS = {
 """Symbols shown before the number of a cell whose outcome is not ok."""
 
 
-def against_baseline_charts(results: Results, platforms: Iterable[str]) -> dict[str, HeatMap]:
-    """Return the charts of the platforms with a measured or failed cell, by file name."""
-    charts = {
-        names.figure("against_baseline", platform): against_baseline_chart(results, platform) for platform in platforms
-    }
-    return {name: chart for name, chart in charts.items() if chart is not None}
-
-
-def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
-    """Describe every cell of the platform; None if no cell was measured or failed in a run."""
+def against_baseline_charts(results: Results, platform: str) -> dict[str, HeatMap]:
+    """Return a chart of every cell of the platform, by file name; none if no cell was measured or failed in a run."""
     cells = [cell for cell in results.of(platform) if cell.side != "none" or cell.outcome is not None]
     if not any(cell.now_ms is not None or cell.outcome in FAILING for cell in cells):
-        return None
+        return {}
     shown = [cell for cell in cells if cell.outcome is not None or cell.value_ms is not None]
     rows = list(dict.fromkeys((cell.key.model, cell.key.scenario) for cell in shown))
     sizes = sorted({cell.key.batch_size for cell in shown})
@@ -48,7 +38,7 @@ def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
         f"{results.catalog.platform_title(platform)}: measured against baseline",
         totals + (f", {unmeasured} not measured" if unmeasured else ""),
     )
-    return HeatMap(
+    chart = HeatMap(
         text.noted(*common.source_notes(results, platform), "x: not measurable, according to the baseline."),
         tuple((model, common.title_of(results.catalog, model, scenario)) for model, scenario in rows),
         tuple(str(size) for size in sizes),
@@ -65,6 +55,7 @@ def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
             if (cell.key.model, cell.key.scenario) in rows and cell.key.batch_size in sizes
         ),
     )
+    return {names.figure("against_baseline", platform): chart}
 
 
 def _lines(cell: Result) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Descriptions of figures: every number that is drawn, but not how it looks. Pure.
 
-The module of each family (`latency`, `comparison`, `cost` ...) creates descriptions from results. `plots.draw` draws
+The module of each family (`latency`, `cost`, `pareto` ...) creates descriptions from results. `plots.draw` draws
 them; tests and reports read them. The axis label states the unit, such as milliseconds per image or images per second.
 """
 
@@ -96,8 +96,8 @@ class LineChart:
         ticks: position and label of each tick on the x axis.
         series: the lines.
         levels: reference values on the y axis.
-        keyed_by: kind of the series ids: `model`, `batch` or `platform`.
-        x_log: whether x is a batch size, drawn on a logarithmic axis to base 2.
+        keyed_by: kind of the series ids: `model` over batch sizes, on a logarithmic axis to base 2, or `batch` over
+            platforms.
         y_log: whether y is drawn on a logarithmic axis to base 10.
         budgets: the budgets, on the y axis.
     """
@@ -109,7 +109,6 @@ class LineChart:
     series: tuple[Series, ...]
     levels: tuple[Level, ...] = ()
     keyed_by: str = "model"
-    x_log: bool = True
     y_log: bool = True
     budgets: tuple[BudgetLine, ...] = ()
 

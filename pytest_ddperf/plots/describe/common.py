@@ -79,7 +79,7 @@ def fps_levels(values: Iterable[float], y: Callable[[float], float] = float) -> 
 
 def limits_of(results: Results, platform: str, models: Iterable[str], sizes: Sequence[int]) -> Limits:
     """Return the limits of the time per image of networks on a platform, by network; positions are batch sizes."""
-    cells = {(cell.key.model, cell.key.batch_size): cell for cell in results.of(platform) if not cell.key.scenario}
+    cells = {(cell.key.model, cell.key.batch_size): cell for cell in results.of(platform)}
     return {
         model: [
             (float(size), results.time_limit_of(cells.get((model, size)) or Result(CellKey(platform, model, size))))
@@ -148,10 +148,9 @@ def source_notes(results: Results, platform: str) -> tuple[str, ...]:
         older = sum(cell.earlier is not None for cell in results.of(platform))
         earlier = f"; {older} cell{'s' * (older > 1)} from earlier runs" if older else ""
         notes.append(f"Measured: run of {run.started[:16].replace('T', ' ')} UTC{commit}{ended}{earlier}.")
-    known = results.catalog.platforms.get(platform)
     kinds = {cell.baseline_kind for cell in results.of(platform) if cell.baseline_ms is not None}
     texts = {
-        "report": "" if known is None else known.source,
+        "report": results.catalog.find_platform(platform).source,
         "recorded": "recorded runs",
         "history": "the history's accepted nights",
     }

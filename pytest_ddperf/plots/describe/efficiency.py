@@ -14,10 +14,9 @@ from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, DotCha
 from pytest_ddperf.plots.describe.latency import images_per_second
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_ddperf.core.results import Result, Results
-    from pytest_ddperf.plots.describe.charts import Chart
 
 PER_WATT = "images per second per watt"
 PER_GFLOP = "images per second per GFLOP"
@@ -27,47 +26,35 @@ _GFLOPS = "GFLOPs: 10\u2079 multiply-adds of the network per image, as the repor
 
 def per_watt(results: Results, cell: Result) -> float | None:
     """Return images per second per watt; None if the time or the watts are unknown."""
-    platform = results.catalog.platforms.get(cell.key.platform)
-    return _share(cell, None if platform is None else platform.watts)
+    return _share(cell, results.catalog.find_platform(cell.key.platform).watts)
 
 
 def per_gflop(results: Results, cell: Result) -> float | None:
     """Return images per second per GFLOP of the network; None if the time or the GFLOPs are unknown."""
-    network = results.catalog.networks.get(cell.key.model)
-    return _share(cell, None if network is None else network.giga_flops)
+    return _share(cell, results.catalog.find_network(cell.key.model).giga_flops)
 
 
-def efficiency_charts(results: Results, platforms: Sequence[str]) -> dict[str, Chart]:
-    """Return by file name: both efficiencies on each of `platforms`, and each of them across all platforms."""
-    charts: dict[str, Chart] = {}
-    for platform in platforms:
-        chart = platform_chart(results, platform)
-        if chart is not None:
-            charts[names.figure("efficiency", platform)] = chart
-    return {**charts, **across_charts(results)}
-
-
-def platform_chart(results: Results, platform: str) -> BarChart | None:
+def platform_charts(results: Results, platform: str) -> dict[str, BarChart]:
     """Describe both efficiencies on one platform, at each network's best batch size and at the smallest batch size.
 
     Returns:
-        The chart; None if no efficiency is known.
+        The chart by file name; empty if no efficiency is known.
     """
-    first = min(common.sizes_of(results.of(platform)), default=1)
-    at_first = {cell.key.model: cell for cell in _plain(results, platform) if cell.key.batch_size == first}
-    chosen = list(_best(results, platform).values())
+    cells = results.of(platform)
+    first = min(common.sizes_of(cells), default=1)
+    at_first = {cell.key.model: cell for cell in cells if cell.key.batch_size == first}
+    chosen = list(_best(cells).values())
     panels = [
         panel
         for label, efficiency in ((PER_WATT, per_watt), (PER_GFLOP, per_gflop))
         if (panel := _panel(label, chosen, at_first, partial(efficiency, results))) is not None
     ]
     if not panels:
-        return None
-    known = results.catalog.platforms.get(platform)
-    watts = None if known is None else known.watts
+        return {}
+    watts = results.catalog.find_platform(platform).watts
     title = results.catalog.platform_title(platform)
     text = Text(f"{title}: efficiency", f"{watts:g} watts under load" if watts else "")
-    return BarChart(
+    chart = BarChart(
         text.noted(
             *common.source_notes(results, platform),
             _WATTS if watts else f"The report states no watts of {title}, so images per second per watt are not shown.",
@@ -76,6 +63,7 @@ def platform_chart(results: Results, platform: str) -> BarChart | None:
         tuple((cell.key.model, results.catalog.network_title(cell.key.model)) for cell in chosen),
         tuple(panels),
     )
+    return {names.figure("efficiency", platform): chart}
 
 
 def across_charts(results: Results) -> dict[str, DotChart]:
@@ -84,7 +72,7 @@ def across_charts(results: Results) -> dict[str, DotChart]:
     Returns:
         The charts by file name.
     """
-    best = {platform: _best(results, platform) for platform in results.platforms}
+    best = {platform: _best(results.of(platform)) for platform in results.platforms}
     without = [
         results.catalog.platform_title(name)
         for name, cells in best.items()
@@ -156,14 +144,11 @@ def _panel(
     )
 
 
-def _plain(results: Results, platform: str) -> list[Result]:
-    return [cell for cell in results.of(platform) if not cell.key.scenario and cell.value_ms is not None]
-
-
-def _best(results: Results, platform: str) -> dict[str, Result]:
+def _best(cells: Iterable[Result]) -> dict[str, Result]:
     """Return the cell with the shortest time per image for each network, fastest first."""
     best: dict[str, Result] = {}
-    for cell in sorted(_plain(results, platform), key=lambda cell: cell.value_ms or 0.0):
+    known = (cell for cell in cells if cell.value_ms is not None)
+    for cell in sorted(known, key=lambda cell: cell.value_ms or 0.0):
         best.setdefault(cell.key.model, cell)
     return best
 

@@ -21,23 +21,22 @@ MOBILENETS = ("mobilenet", "mobilenet_depthwise")
 
 def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
     """Return a platform's figures by file name: two of the latency, and the throughput; or bars for one batch size."""
-    cells = results.plain.of(platform)
-    sizes = common.sizes_of(cells)
+    sizes = common.sizes_of(results.of(platform))
     if not sizes:
         return {}
     if len(sizes) == 1:
         return {names.figure("latency", f"{platform}_bars"): latency_bars(results, platform)}
+    lines = latency_lines(results, platform)
     return {
-        names.figure("latency", f"{platform}_log"): latency_lines(results, platform, logarithmic=True),
-        names.figure("latency", f"{platform}_linear"): latency_lines(results, platform, logarithmic=False),
+        names.figure("latency", f"{platform}_log"): lines,
+        names.figure("latency", f"{platform}_linear"): replace(lines, y_log=False),
         names.figure("throughput", platform): throughput_chart(results, platform),
     }
 
 
-def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> LineChart:
+def latency_lines(results: Results, platform: str) -> LineChart:
     """Describe time per image against batch size, with the lines of a run over those of its baseline."""
-    text = _text(results, platform, "time per image")
-    return replace(_over_batch_sizes(results, results.plain.of(platform), text), y_log=logarithmic)
+    return _over_batch_sizes(results, results.of(platform), _text(results, platform, "time per image"))
 
 
 def _over_batch_sizes(
@@ -64,7 +63,7 @@ def _over_batch_sizes(
 
 def latency_bars(results: Results, platform: str) -> BarChart:
     """Describe time per image at the only batch size, slowest network first."""
-    cells = [cell for cell in results.plain.of(platform) if cell.value_ms is not None]
+    cells = [cell for cell in results.of(platform) if cell.value_ms is not None]
     cells.sort(key=lambda cell: cell.value_ms or 0.0, reverse=True)
     run = any(cell.now_ms is not None for cell in cells)
     measured = Bars("this run" if run else "", tuple(cell.now_ms if run else cell.baseline_ms for cell in cells))
@@ -90,9 +89,7 @@ def latency_bars(results: Results, platform: str) -> BarChart:
 def throughput_chart(results: Results, platform: str) -> LineChart:
     """Describe images per second against batch size."""
     what = "images per second"
-    return _over_batch_sizes(
-        results, results.plain.of(platform), _text(results, platform, what), what, images_per_second
-    )
+    return _over_batch_sizes(results, results.of(platform), _text(results, platform, what), what, images_per_second)
 
 
 def images_per_second(per_image_ms: float) -> float:
@@ -100,23 +97,18 @@ def images_per_second(per_image_ms: float) -> float:
     return 1000 / per_image_ms
 
 
-def comparison_charts(results: Results, platforms: Sequence[str]) -> dict[str, LineChart]:
-    """Return by file name: a chart of each network with a value on one of `platforms`, and the MobileNets of each."""
+def model_charts(results: Results, platforms: Sequence[str]) -> dict[str, LineChart]:
+    """Return a chart of each network with a value on one of `platforms`, by file name."""
     found = {cell.key.model for cell in results.only(platforms).cells if cell.value_ms is not None}
-    charts = {
+    return {
         names.figure("model", model): model_chart(results, model)
         for model in sorted(found, key=results.catalog.model_order)
     }
-    for platform in platforms:
-        mobilenets = mobilenet_chart(results, platform)
-        if mobilenets is not None:
-            charts[names.figure("mobilenet", platform)] = mobilenets
-    return charts
 
 
 def model_chart(results: Results, model: str) -> LineChart:
     """Describe one network across platforms, one line per batch size; measured values are preferred to baselines."""
-    cells = [cell for cell in results.cells if cell.key.model == model and not cell.key.scenario]
+    cells = [cell for cell in results.cells if cell.key.model == model]
     shown = {cell.key.platform for cell in cells if cell.value_ms is not None}
     platforms = [name for name in results.platforms if name in shown]
     place = {name: float(number) for number, name in enumerate(platforms)}
@@ -152,44 +144,42 @@ def model_chart(results: Results, model: str) -> LineChart:
         series,
         common.fps_levels(common.values_of(series)),
         keyed_by="batch",
-        x_log=False,
         budgets=common.budget_lines(of_sizes, curves=False),
     )
 
 
-def mobilenet_chart(results: Results, platform: str) -> LineChart | None:
-    """Describe both MobileNets on one platform; None if one of them has no value."""
-    cells = [cell for cell in results.of(platform) if cell.key.model in MOBILENETS and not cell.key.scenario]
+def mobilenet_charts(results: Results, platform: str) -> dict[str, LineChart]:
+    """Return a chart of both MobileNets on one platform, by file name; none if one of them has no value."""
+    cells = [cell for cell in results.of(platform) if cell.key.model in MOBILENETS]
     if {cell.key.model for cell in cells if cell.value_ms is not None} != set(MOBILENETS):
-        return None
+        return {}
     title = results.catalog.platform_title(platform)
-    text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", _gain(cells))
-    return _over_batch_sizes(results, cells, text.noted(*common.source_notes(results, platform)))
+    gains = [gain for gain, _ in list_mobilenet_gains(cells)]
+    gain = f"grouped convolutions take {min(gains):.2g} to {max(gains):.2g} times as long" if gains else ""
+    text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", gain)
+    chart = _over_batch_sizes(results, cells, text.noted(*common.source_notes(results, platform)))
+    return {names.figure("mobilenet", platform): chart}
 
 
 def _text(results: Results, platform: str, what: str) -> Text:
-    known = results.catalog.platforms.get(platform)
-    backend = "" if known is None else known.backend
-    text = Text(f"{results.catalog.platform_title(platform)}: {what}", backend)
+    described = results.catalog.find_platform(platform)
+    text = Text(f"{described.title}: {what}", described.backend)
     missing = common.missing_note(results.catalog, results.of(platform))
     return text.noted(*common.source_notes(results, platform), missing)
 
 
 def _cost(results: Results, model: str) -> str:
-    network = results.catalog.networks.get(model)
-    if network is None or network.giga_flops is None or network.million_params is None:
+    network = results.catalog.find_network(model)
+    if network.giga_flops is None or network.million_params is None:
         return ""
     return f"{network.giga_flops_text} GFLOPs per image, {network.million_params_text} million parameters"
 
 
-def _gain(cells: list[Result]) -> str:
-    """State the smallest and largest ratio of grouped to depthwise time; "" if there is none."""
+def list_mobilenet_gains(cells: Sequence[Result]) -> list[tuple[float, int]]:
+    """Return the ratio of grouped to depthwise time and the batch size, for each size at which both have a value."""
     value = {(cell.key.model, cell.key.batch_size): cell.value_ms for cell in cells}
-    gains = [
-        plain / depthwise
+    return [
+        (plain / depthwise, size)
         for size in common.sizes_of(cells)
         if (plain := value.get((MOBILENETS[0], size))) and (depthwise := value.get((MOBILENETS[1], size)))
     ]
-    if not gains:
-        return ""
-    return f"grouped convolutions take {min(gains):.2g} to {max(gains):.2g} times as long"

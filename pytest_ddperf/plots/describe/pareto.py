@@ -40,7 +40,7 @@ def pareto_charts(results: Results, platform: str) -> dict[str, ScatterChart]:
 
 def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterChart:
     """Describe the networks of a platform at one batch size."""
-    cells = [cell for cell in results.of(platform) if cell.key.batch_size == batch_size and not cell.key.scenario]
+    cells = [cell for cell in results.of(platform) if cell.key.batch_size == batch_size]
     run = any(cell.now_ms is not None for cell in cells)
     shown = [cell for cell in cells if cell.value_ms is not None]
     known = [cell for cell in shown if _accuracy(results, cell) is not None]
@@ -79,5 +79,4 @@ def _choices(results: Results, cells: Iterable[tuple[Result, float | None]]) -> 
 
 
 def _accuracy(results: Results, cell: Result) -> float | None:
-    network = results.catalog.networks.get(cell.key.model)
-    return None if network is None else network.top1_accuracy_percent
+    return results.catalog.find_network(cell.key.model).top1_accuracy_percent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from pytest_ddperf.plots.draw import style
 from pytest_ddperf.plots.draw.lines import budget_key, draw_levels
@@ -49,7 +49,7 @@ def _draw(axes: Axes, chart: BarChart, panel: BarPanel, number: int) -> None:
     values = [value for bars in panel.bars for value in bars.values if value is not None]
     axes.set_xlim(0, max([max(values) * 1.28, *(value * 1.06 for budget in panel.budgets for value in budget.y)]))
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.format_number(value)))
+    axes.xaxis.set_major_formatter(lambda value, _: style.format_number(value))
     for place, bars in enumerate(panel.bars):
         shift = (place - (len(panel.bars) - 1) / 2) * thickness
         for name in _bars(axes, chart, bars, f"bar:{number}", (shift, thickness)):

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pytest_ddperf.plots.draw import style
 
@@ -46,7 +46,7 @@ def draw_lines(chart: LineChart) -> Figure:
     for one in chart.series:
         _draw(axes, one, chart)
     looks = {one.id: style.look_of(chart.keyed_by, one.id).colour for one in chart.series}
-    draw_levels(axes, chart.levels, budgets=chart.budgets, colours=looks, steps=not chart.x_log)
+    draw_levels(axes, chart.levels, budgets=chart.budgets, colours=looks, steps=chart.keyed_by == "batch")
     _legend(axes, chart, more_in / (_WIDTH_IN - 0.75 - _LEGEND_IN))
     return frame.figure
 
@@ -81,14 +81,15 @@ def _mark_lone(axes: Axes, series: Series, gid: str, look: dict[str, Any]) -> No
 
 def _x_axis(axes: Axes, chart: LineChart) -> None:
     places = [place for place, _ in chart.ticks]
-    if chart.x_log:
+    longest, points = 14, 9
+    if chart.keyed_by == "model":
         axes.set_xscale("log", base=2)
         axes.set_xlim(min(places) / 1.18, max(places) * 1.18)
     else:
         axes.set_xlim(min(places) - 0.3, max(places) + 0.3)
+        if len(places) > 5:
+            longest, points = 9, 8
     axes.xaxis.set_minor_locator(NullLocator())
-    crowded = len(chart.ticks) > 5 and not chart.x_log
-    longest, points = (9, 8) if crowded else (14, 9)
     labels = [
         "\n".join(textwrap.wrap(label, longest, break_long_words=False, break_on_hyphens=False))
         for _, label in chart.ticks
@@ -103,25 +104,22 @@ def value_axis(axis: Axis, values: Sequence[float], *, logarithmic: bool) -> Non
     axes = axis.axes
     x = axis is axes.xaxis
     set_scale, set_limits = (axes.set_xscale, axes.set_xlim) if x else (axes.set_yscale, axes.set_ylim)
-    axis.set_major_formatter(FuncFormatter(_tick))
     if not logarithmic:
         set_limits(0, high * 1.06)
         axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
-        return
-    set_scale("log")
-    room = (high / low) ** 0.05 if high > low else 1.3
-    set_limits(low / room, high * room)
-    spread = math.log10(high / low) if high > low else 0.0
-    axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if spread < 2.6 else (1, 3)))
-    if spread < 0.45:
-        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(_tick))
-    axis.set_minor_locator(LogLocator(base=10, subs=tuple(range(2, 10))) if spread >= 0.45 else NullLocator())
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _tick(value: float, _: int | None = None) -> str:
-    return style.format_number(value)
+    else:
+        set_scale("log")
+        room = (high / low) ** 0.05 if high > low else 1.3
+        set_limits(low / room, high * room)
+        spread = math.log10(high / low)
+        if spread < 0.45:
+            axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
+            axis.set_minor_locator(NullLocator())
+        else:
+            axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if spread < 2.6 else (1, 3)))
+            axis.set_minor_locator(LogLocator(base=10, subs=tuple(range(2, 10))))
+        axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(lambda value, _: style.format_number(value))
 
 
 def label_room_in(budgets: Sequence[BudgetLine]) -> float:

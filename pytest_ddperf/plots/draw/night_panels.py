@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from pytest_ddperf.core.records import FAILING
 from pytest_ddperf.plots.describe.history import is_change
@@ -139,7 +139,7 @@ def _axes(axes: Axes, days: Sequence[float], panel: NightPanel, strip: float) ->
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.format_number(value) if value >= 0 else ""))
+    axes.yaxis.set_major_formatter(lambda value, _: style.format_number(value) if value >= 0 else "")
     axes.set_title(panel.title, fontsize=9, loc="left", fontweight="bold", pad=4)
 
 

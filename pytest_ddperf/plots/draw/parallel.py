@@ -135,8 +135,7 @@ def write_file(path: Path, content: bytes) -> None:
         replace_file(path, content)
     except OSError as error:
         raise ConfigurationError(
-            f"The figure {path} cannot be written: {error.strerror or error}; free disk space or name another folder "
-            "with --ddperf-plot=DIR."
+            f"The figure {path} cannot be written: {error.strerror or error}; free disk space or name another folder."
         ) from error
 
 

@@ -17,9 +17,10 @@ from pytest_ddperf.core.budgets import BudgetCheck, Standing
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.embedded.networks import networks
 from pytest_ddperf.plots import api
+from pytest_ddperf.plots.draw import parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_ddperf.core.records import CellRecord
@@ -182,10 +183,7 @@ def test_figures_are_drawn_where_they_are_requested(
 def test_a_markdown_report_comes_with_its_figures(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def charts_drawn(charts: Mapping[str, object], folder: Path, *_: object) -> list[Path]:
-        return [folder / name for name in charts]
-
-    monkeypatch.setattr(api, "draw_charts", charts_drawn)
+    monkeypatch.setattr(parallel, "draw_all", lambda *_, **__: None)
     assert run("-o", "r.md") == 0
     report, figures = capsys.readouterr().out.splitlines()
     assert report == str(project / "r.md")

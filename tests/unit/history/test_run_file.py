@@ -8,6 +8,7 @@ import io
 import json
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 RECORD = CellRecord(CellKey("tk1", "resnet50", 2), "x::y", Outcome.OK, now_ms=1.5)
-HEADER = create_header("0.1.0", ("tk1",), accepted=True, facts={"commit": {"id": "abc"}, "tolerance": {"tk1": 0.1}})
+STARTED = datetime(2026, 11, 3, 2, tzinfo=UTC)
+FACTS = {"commit": {"id": "abc"}, "tolerance": {"tk1": 0.1}}
+HEADER = create_header("0.1.0", ("tk1",), STARTED, accepted=True, facts=FACTS)
 
 
 def write(folder: Path) -> Path:
@@ -68,7 +71,7 @@ def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_two_runs_that_start_at_once_have_two_names() -> None:
-    assert len({create_header("0.1.0", ("tk1",), accepted=False, facts={}).run for _ in range(100)}) == 100
+    assert len({create_header("0.1.0", ("tk1",), STARTED, accepted=False, facts={}).run for _ in range(100)}) == 100
 
 
 def test_runs_are_listed_oldest_first(tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ def test_runs_are_listed_oldest_first(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_holds_no_runs(tmp_path: Path) -> None:
-    assert list(list_runs(tmp_path / "none")) == []
+    assert list_runs(tmp_path / "none") == []
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from messages import assert_names
 from nightly import cell, without_measurement, write_night
 
 from pytest_ddperf.core.records import CellKey, Outcome
-from pytest_ddperf.history.run_file import HistoryError, read_header, read_run
+from pytest_ddperf.history.run_file import HistoryError, read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,34 +85,25 @@ def test_a_broken_line_is_counted_and_the_others_are_read(tmp_path: Path, line: 
     assert (len(run.records), run.whole) == (1, True)
 
 
-def test_what_a_run_was_is_read_without_its_cells(tmp_path: Path) -> None:
-    path = write_night(tmp_path, 0, [cell(FIRST, [5.0])])
-    header = read_header(path)
-    path.write_bytes(path.read_bytes() + b"\xff" * 100)
-    assert read_header(path) == header == read_run(path).header
-
-
 @pytest.mark.parametrize("text", ["", "\n", "{}", '{"type":"cell"}', "x" * (1 << 21)])
 def test_a_file_that_does_not_begin_with_a_run_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "own.jsonl"
     path.write_text(text)
-    for read in (read_header, read_run):
-        with pytest.raises(HistoryError) as caught:
-            read(path)
-        assert_names(caught, "own.jsonl, line 1", "format 1")
+    with pytest.raises(HistoryError) as caught:
+        read_run(path)
+    assert_names(caught, "own.jsonl, line 1", "format 1")
 
 
 def test_a_format_of_another_version_is_refused(tmp_path: Path) -> None:
     path = write_night(tmp_path, 0, [])
     path.write_text(path.read_text().replace('"format":1', '"format":2'))
     with pytest.raises(HistoryError) as caught:
-        read_header(path)
+        read_run(path)
     assert_names(caught, "line 1", "format 2")
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
-    for read in (read_header, read_run):
-        with pytest.raises(HistoryError) as caught:
-            read(tmp_path / "folder.jsonl")
-        assert_names(caught, "folder.jsonl", "Is a directory")
+    with pytest.raises(HistoryError) as caught:
+        read_run(tmp_path / "folder.jsonl")
+    assert_names(caught, "folder.jsonl", "Is a directory")

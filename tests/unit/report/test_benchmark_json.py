@@ -4,8 +4,9 @@ import inspect
 import json
 import statistics
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from every_row import every_row
@@ -33,9 +34,6 @@ from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.plugin import benchmark_bridge
 from pytest_ddperf.report import benchmark_json
 from pytest_ddperf.report.benchmark_cells import read_cells
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = CellKey("tk1", "resnet50", 2)
 NODEID = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b2]"
@@ -186,7 +184,8 @@ def test_machine_info_holds_the_server_of_each_platform_under_a_key_of_our_own()
 
 
 HERE = {"node": "gateway", "python_version": "3.11.7"}
-A_CELL, A_PLAIN_ONE = {"group": "ddperf tk1"}, {"group": None}
+A_CELL: dict[str, Any] = {"extra_info": {"platform": "tk1", "model": "resnet50", "batch_size": 1}}
+A_PLAIN_ONE: dict[str, Any] = {"extra_info": {}}
 
 
 @pytest.mark.parametrize(
@@ -236,14 +235,13 @@ def test_without_pytest_benchmark_nothing_is_added_or_hidden() -> None:
 
 
 def groups() -> list[tuple[str, list[dict[str, Any]]]]:
-    ours, theirs = {"group": "ddperf tk1", "name": "a"}, {"group": None, "name": "b"}
-    return [("", [ours, theirs]), ("ddperf tk1", [ours])]
+    return [("", [A_CELL, A_PLAIN_ONE]), ("ddperf tk1", [A_CELL])]
 
 
 def test_our_cells_leave_its_table() -> None:
     inner = config(groups=groups())
     benchmark_bridge.hide_table(inner)
-    assert inner._benchmarksession.groups == [("", [{"group": None, "name": "b"}])]
+    assert inner._benchmarksession.groups == [("", [A_PLAIN_ONE])]
 
 
 @every_row("option", benchmark_bridge.SHOWING_OPTIONS)
@@ -260,8 +258,9 @@ def test_no_groups_are_no_harm() -> None:
 
 
 def test_measuring_options_are_found_however_they_are_written() -> None:
-    args = ("--benchmark-min-rounds=3", "--benchmark-timer", "time.time", "--benchmark-json=x")
-    assert benchmark_json.list_ignored_options(args) == ["--benchmark-min-rounds", "--benchmark-timer"]
+    args = (Path("benchmarks"), "--benchmark-min-rounds=3", "--benchmark-timer", "time.time", "--benchmark-json=x")
+    given = benchmark_json.list_given(benchmark_json.MEASURING_OPTIONS, args)
+    assert given == ["--benchmark-min-rounds", "--benchmark-timer"]
 
 
 def test_the_options_that_are_named_exist(pytester: pytest.Pytester) -> None:

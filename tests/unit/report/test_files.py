@@ -15,26 +15,27 @@ from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots import api
+from pytest_ddperf.plots.draw import parallel
 from pytest_ddperf.report.files import ERASE_LINE, Made, check_folder, check_writable, make, show_progress, write
-from pytest_ddperf.report.formats import BY_ENDING, BY_PREFIX, ReportFile, figures_dir, parse_report
+from pytest_ddperf.report.formats import PREFIXES, SUFFIXES, ReportFile, figures_dir, parse_report
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "name"),
+    ("text", "sign", "name"),
     [
-        ("r.md", "markdown", "r.md"),
-        ("out/r.HTML", "html", "out/r.HTML"),
-        ("r.csv", "csv", "r.csv"),
-        ("r.json", "json", "r.json"),
+        ("r.md", ".md", "r.md"),
+        ("out/r.HTML", ".html", "out/r.HTML"),
+        ("r.csv", ".csv", "r.csv"),
+        ("r.json", ".json", "r.json"),
         ("bmf:r.json", "bmf", "r.json"),
         ("pytest:r.json", "pytest", "r.json"),
         ("comment:out/r.md", "comment", "out/r.md"),
         ("comment:r", "comment", "r"),
-        ("other:r.json", "json", "other:r.json"),
+        ("other:r.json", ".json", "other:r.json"),
     ],
 )
-def test_ending_or_prefix_says_what_a_report_is(tmp_path: Path, text: str, kind: str, name: str) -> None:
-    assert parse_report(text, tmp_path) == ReportFile(kind, tmp_path / name)
+def test_ending_or_prefix_says_what_a_report_is(tmp_path: Path, text: str, sign: str, name: str) -> None:
+    assert parse_report(text, tmp_path) == ReportFile(sign, tmp_path / name)
 
 
 @every_row("text", ["", "r", "r.pdf", ".md", "bmf:", "comment:", "xml:r"])
@@ -97,7 +98,7 @@ def test_checking_leaves_an_old_report_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "begins"), [("r.html", "<!doctype html>"), ("r.csv", "platform,"), ("r.json", "{")])
 def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path, name: str, begins: str) -> None:
     (tmp_path / name).write_text("old", encoding="utf-8")
-    assert write(parse_report(name, tmp_path), measured(), []) == [tmp_path / name]
+    assert write(parse_report(name, tmp_path), measured(), []) == 0
     assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -106,7 +107,7 @@ def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path, name:
 def test_a_network_and_a_platform_that_the_catalogue_does_not_know_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(api, "draw_charts", lambda *_: [])
+    monkeypatch.setattr(parallel, "draw_all", lambda *_, **__: None)
     results = measured()
     known = next(cell for cell in results.cells if cell.key == B8)
     cells = (*results.cells, replace(known, key=CellKey("myboard", "mynet", 8), now_ms=3.25))
@@ -123,7 +124,7 @@ def test_what_fails_does_not_keep_the_others_from_being_made(tmp_path: Path, mon
         raise ValueError("no such marker")
 
     monkeypatch.setattr(api, "draw", failing)
-    gone, csv = ReportFile("csv", tmp_path / "gone" / "r.csv"), ReportFile("csv", tmp_path / "r.csv")
+    gone, csv = ReportFile(".csv", tmp_path / "gone" / "r.csv"), ReportFile(".csv", tmp_path / "r.csv")
     made = make(measured(), [], ["tk1"], folder=tmp_path / "figures", files=[gone, csv])
     assert made.reports == [(csv.path, 0)]
     assert made.index is None
@@ -167,7 +168,7 @@ def test_progress_rewrites_its_line_on_a_terminal_and_removes_it(
 def test_a_report_that_cannot_take_its_place_leaves_nothing_beside_it(tmp_path: Path) -> None:
     (tmp_path / "r.csv").mkdir()
     with pytest.raises(ConfigurationError) as caught:
-        write(ReportFile("csv", tmp_path / "r.csv"), measured(), [])
+        write(ReportFile(".csv", tmp_path / "r.csv"), measured(), [])
     assert_names(caught, tmp_path / "r.csv", "Is a directory")
     assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
 
@@ -181,13 +182,6 @@ def test_a_folder_of_figures_that_takes_no_file_is_refused() -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_folder(Path("/proc/self"), "--plot")
     assert_names(caught, "/proc/self", "--plot=DIR")
-
-
-def test_what_cannot_be_written_after_all_says_so(tmp_path: Path) -> None:
-    (tmp_path / "r.csv").mkdir()
-    with pytest.raises(ConfigurationError) as caught:
-        write(ReportFile("csv", tmp_path / "r.csv"), measured(), [])
-    assert_names(caught, "r.csv", "Is a directory")
 
 
 def test_a_test_whose_path_is_no_text_does_not_stop_the_report(tmp_path: Path) -> None:
@@ -205,5 +199,5 @@ def test_both_helps_name_every_kind_of_report(
         main.main(["report", "--help"])
     (option,) = (one for one in OPTIONS if one.name == "report")
     for shown in (option.help, capsys.readouterr().out):
-        for sign in (*BY_ENDING, *(f"{prefix}:FILE" for prefix in BY_PREFIX)):
+        for sign in (*SUFFIXES, *(f"{prefix}:FILE" for prefix in PREFIXES)):
             assert sign in shown

@@ -132,7 +132,7 @@ def test_no_reason_contradicts_its_verdict() -> None:
 def test_no_message_of_a_regressed_cell_contradicts_its_limit() -> None:
     for record in noisy_runs():
         if record.outcome is Outcome.REGRESSED and record.baseline is not None:
-            change, limit, *_ = percentages(describe_regression(record, record.baseline).splitlines()[0])
+            change, limit, *_ = percentages(describe_regression(record, record.baseline, "again").splitlines()[0])
             assert fits("regressed", change, (record.tolerance or 0) * 100, limit)
 
 

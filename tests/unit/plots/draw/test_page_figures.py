@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from figure_results import published
 
-from pytest_ddperf.plots.api import describe, draw_charts
+from pytest_ddperf.plots.api import describe
+from pytest_ddperf.plots.draw.parallel import draw_all
 
 REPO = Path(__file__).resolve().parents[4]
 PAGE = (REPO / "docs" / "figures.md").read_text(encoding="utf-8")
@@ -28,7 +29,7 @@ def image(name: str) -> Path:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the figures."""
     charts, folder = describe(published(), [], [PLATFORM]), tmp_path_factory.mktemp("drawn")
-    draw_charts({name: charts[name] for name in SHOWN}, folder)
+    draw_all({name: charts[name] for name in SHOWN}, folder)
     return folder
 
 
