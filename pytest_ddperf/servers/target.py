@@ -247,13 +247,15 @@ class Target:
         Our services include those whose creation is not known to have failed, e.g. because it timed out. May be called
         twice.
         """
-        if self.connection.is_open:
-            self.release_service()
-            used = self._used if self.options.parameters.delete_services else set()
-            for name in sorted(used | self.client.in_flight.created):
-                self.delete_service(name)
-        self._used.clear()
-        self.close()
+        try:
+            if self.connection.is_open:
+                self.release_service()
+                used = self._used if self.options.parameters.delete_services else set()
+                for name in sorted(used | self.client.in_flight.created):
+                    self.delete_service(name)
+        finally:  # Ctrl-C during a deletion, which waits for the server, must not keep the board from being restored
+            self._used.clear()
+            self.close()
 
     def close(self) -> None:
         """Delete our service and close the connection. May be called twice."""
