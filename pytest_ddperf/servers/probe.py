@@ -38,14 +38,13 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
         return None
     lock = ServerLock(options.identity)
     if lock.acquire_at_once():
-        client = open_client(options, options.url)
         try:
-            info = wait_until_up(client, options.wait_s)
-            require_backend(options, info)
-            return info
+            with open_client(options, options.url) as client:
+                info = wait_until_up(client, options.wait_s)
         finally:
-            client.close()
             lock.release()
+        require_backend(options, info)
+        return info
     say(describe_busy_lock(lock, options.lock_wait_s))
     return None
 

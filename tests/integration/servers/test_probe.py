@@ -62,6 +62,15 @@ def test_a_server_that_is_down_is_reported(server: ScriptedDeepDetect, names: st
     assert ServerLock(identify_server(server.url)).acquire_at_once()
 
 
+def test_a_server_of_which_no_client_can_be_created_is_not_kept_locked(tmp_path: Path) -> None:
+    options = ServerOptions("https://127.0.0.1:9", ca_path=tmp_path / "nowhere.pem")
+    with pytest.raises(ConfigurationError, match=r"nowhere\.pem"):
+        probe(options, quiet)
+    lock = ServerLock(options.identity)
+    assert lock.acquire_at_once()
+    lock.release()
+
+
 def test_a_server_that_somebody_measures_is_not_asked(server: ScriptedDeepDetect, names: str) -> None:
     lock = ServerLock(identify_server(server.url)).acquire(0, quiet)
     said: list[str] = []
