@@ -283,14 +283,8 @@ def check_predictions(
 
     Raises:
         AnswerError: a prediction is missing, unexpected, duplicated, or not one of that task.
-        ConfigurationError: the request contains an image twice; a server would answer it once and be credited with two.
     """
-    asked = Counter(expected_uris)
-    if twice := [uri for uri, times in asked.items() if times > 1]:
-        raise ConfigurationError(
-            f"The batch contains {shorten_list(twice)} more than once, but a server answers each image once. Provide "
-            "as many different images as the batch size."
-        )
+    asked = dict.fromkeys(expected_uris)
     came = Counter(prediction.uri for prediction in answer.predictions)
     wrong: list[str] = []
     if missing := [uri for uri in asked if uri not in came]:

@@ -23,7 +23,7 @@ class BenchImages:
 
     Args:
         route: `path` or `inline`.
-        data: what is sent, one entry per image.
+        data: what is sent, one entry per image; no path twice, because a server answers each path once.
     """
 
     route: str

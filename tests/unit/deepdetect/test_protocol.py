@@ -25,11 +25,7 @@ from pytest_ddperf.deepdetect.protocol import (
     parse_service,
 )
 from pytest_ddperf.deepdetect.status import raise_for_status
-from pytest_ddperf.errors import (
-    AnswerError,
-    ConfigurationError,
-    DdperfError,
-)
+from pytest_ddperf.errors import AnswerError, DdperfError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -296,12 +292,6 @@ def test_a_prediction_without_a_class_is_refused() -> None:
     with pytest.raises(AnswerError) as caught:
         check_predictions(Answer(1.0, (Prediction("a.jpg", ()),)), ["a.jpg"])
     assert_names(caught, "no class", "1 of 1 images", "a.jpg")
-
-
-def test_a_batch_that_names_an_image_twice_is_a_mistake_of_the_configuration() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        check_predictions(answer_of("a.jpg"), ["a.jpg", "a.jpg"])
-    assert_names(caught, "a.jpg", "more than once")
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
