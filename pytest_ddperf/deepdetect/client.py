@@ -26,7 +26,7 @@ from pytest_ddperf.deepdetect.deadline import Deadline
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.json_reader import find
 from pytest_ddperf.deepdetect.protocol import BUILD_FACTS, parse_info, parse_prediction, parse_service
-from pytest_ddperf.deepdetect.status import raise_for_status
+from pytest_ddperf.deepdetect.status import is_error, raise_for_status
 from pytest_ddperf.deepdetect.timed import Timed
 from pytest_ddperf.deepdetect.transport_errors import explain_failure, explain_incomplete_answer
 from pytest_ddperf.deepdetect.url import ServerUrl, remove_secret
@@ -34,7 +34,6 @@ from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
     NoConnectionError,
-    ServerError,
     ServerFailedError,
     ServerGoneError,
     ServerUnreachableError,
@@ -275,7 +274,7 @@ class Client:
 
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
         status, answer, size = response.status, _decode(response.data), len(response.data)
-        if self._authorization is not None and _is_error(status, answer):
+        if self._authorization is not None and is_error(status, answer):
             answer = _without_secret(answer, self._authorization)  # some servers quote the rejected request
         retry_after, location = (response.headers.get(name, "") for name in ("Retry-After", "Location"))
         raise_for_status(
@@ -360,11 +359,3 @@ def _without_secret(answer: object, authorization: Secret) -> object:
     status: dict[str, object] = find(answer, dict, "status") or {}
     hidden = {key: remove_secret(text, authorization) for key, text in status.items() if isinstance(text, str)}
     return {"status": status | hidden}
-
-
-def _is_error(status: int, answer: object) -> bool:
-    try:
-        raise_for_status(status, answer)
-    except ServerError:
-        return True
-    return False

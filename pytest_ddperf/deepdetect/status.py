@@ -67,6 +67,12 @@ def requires_other_size(message: str) -> bool:
     return _OTHER_SIZE.search(message) is not None
 
 
+def is_error(http_status: int, answer: object) -> bool:
+    """Whether an answer is not a success; under HTTP 200 `status.code` decides: older servers report errors there."""
+    code = find(answer, int, "status", "code")
+    return not 200 <= http_status < 300 or (code is not None and code >= 400)
+
+
 def raise_for_status(
     http_status: int,
     answer: object,
@@ -78,8 +84,7 @@ def raise_for_status(
 ) -> None:
     """Raise the typed error for an answer's status; return if it is a success.
 
-    Under HTTP 200 `status.code` decides, because older servers report errors there. `retry_after` and `location` are
-    headers of the answer.
+    `retry_after` and `location` are headers of the answer.
 
     Raises:
         ServerOutOfMemoryError: an error whose message reports exhausted memory.
@@ -90,10 +95,10 @@ def raise_for_status(
         ServerFailedError: another 5xx.
         AnswerError: neither success nor an error, such as a redirect.
     """
+    if not is_error(http_status, answer):
+        return
     status = find(answer, dict, "status") or {}
     code = find(status, int, "code")
-    if 200 <= http_status < 300 and (code is None or code < 400):
-        return
     effective = http_status if http_status >= 400 or code is None else code
     kind, what = _choose_failure(effective, status, named=bool(service))
     dd_msg, cause = find(status, str, "dd_msg") or "", ""
