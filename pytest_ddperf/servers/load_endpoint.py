@@ -7,6 +7,7 @@ import itertools
 import queue
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.deepdetect.timed import Timed
@@ -171,7 +172,7 @@ class LoadEndpoint:
         began_s = self._now()
         client = self._free()
         waited_ms = (self._now() - began_s) * 1000
-        timed = self._batch.over(client).predict()
+        timed = replace(self._batch, client=client).predict()
         self._idle.append(client)
         if not self._first:
             self._first.append(timed.answer)
