@@ -43,7 +43,6 @@ class CellAttempt:
         self._key = key
         self._service = service
         self._batch = batch
-        self._creation = service if service.template else None
         self.show_progress: Callable[[Progress], None] | None = None
         self.answered = False
 
@@ -184,8 +183,7 @@ class CellAttempt:
     def _predict_first(self) -> float:
         """Make the first prediction of the service, and return its time by the client's clock, milliseconds."""
         first = self._batch.predict(self._run.plan.server.cold_start_timeout_s)
-        self.answered = True
-        self._run.health.compare(self._key, first.answer, self._creation, task=self._service.task)
+        self.check(first.answer)
         self._run.target.warm = self._service
         return first.client_ms
 
@@ -198,7 +196,8 @@ class CellAttempt:
     def check(self, answer: Answer) -> None:
         """Compare an answer with the model's first answer."""
         self.answered = True
-        self._run.health.compare(self._key, answer, self._creation, task=self._service.task)
+        creation = self._service if self._service.template else None
+        self._run.health.compare(self._key, answer, creation, task=self._service.task)
 
     def reject(self, measured: Round) -> str:
         """Return why the board makes a round invalid, "" if it does not."""
