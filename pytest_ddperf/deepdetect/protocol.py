@@ -18,14 +18,12 @@ from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TORCH, Serv
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.deepdetect.build_flags import list_built
 from pytest_ddperf.deepdetect.json_reader import Amount, Whole, decode_answer, find
-from pytest_ddperf.deepdetect.predictions import PredictionEntry, find_flaws, shorten_list
+from pytest_ddperf.deepdetect.predictions import Prediction, find_flaws, shorten_list
 from pytest_ddperf.errors import LONGEST_SHOWN, AnswerError, ConfigurationError
 from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from pytest_ddperf.deepdetect.predictions import Prediction
 
 
 BUILD_FACTS = ("version", "commit", "branch", "build_type", "compile_flags", "deps_version")
@@ -238,7 +236,7 @@ class _PredictHead(msgspec.Struct):
 
 
 class _PredictBody(msgspec.Struct):
-    predictions: list[PredictionEntry]
+    predictions: tuple[Prediction, ...]
     time: Amount | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -264,10 +262,7 @@ def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Ans
     decoded = decode_answer(answer, _PredictAnswer, url=url, service=service)
     head_ms = decoded.head.time if isinstance(decoded.head, _PredictHead) else msgspec.UNSET
     head_ms = decoded.body.time if head_ms is msgspec.UNSET else head_ms
-    return Answer(
-        None if head_ms is msgspec.UNSET else head_ms,
-        tuple(entry.to_prediction() for entry in decoded.body.predictions),
-    )
+    return Answer(None if head_ms is msgspec.UNSET else head_ms, decoded.body.predictions)
 
 
 def check_predictions(

@@ -165,4 +165,4 @@ def test_a_prediction(client: Client, pool: Pool, answer: Answered) -> None:
     assert timed.answer.head_ms is None or 0 <= timed.answer.head_ms < math.inf
     for prediction in timed.answer.predictions:
         assert prediction.classes
-        assert all(0 <= probability <= 1.001 for _, probability in prediction.classes)
+        assert all(0 <= probability <= 1.001 for probability in [one.probability for one in prediction.classes or ()])

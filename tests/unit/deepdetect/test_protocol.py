@@ -12,7 +12,7 @@ from messages import assert_names
 from replay import RECORDINGS, load
 
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
-from pytest_ddperf.deepdetect.predictions import Prediction
+from pytest_ddperf.deepdetect.predictions import Class, Prediction
 from pytest_ddperf.deepdetect.protocol import (
     Answer,
     ServiceStats,
@@ -55,7 +55,7 @@ def prediction_answer(**changes: object) -> dict[str, Any]:
 
 
 def answer_of(*uris: str, probability: float = 0.5) -> Answer:
-    return Answer(1.0, tuple(Prediction(uri, (("n01 cat", probability),)) for uri in uris))
+    return Answer(1.0, tuple(Prediction(uri, (Class("n01 cat", probability),)) for uri in uris))
 
 
 # --- bodies
@@ -323,14 +323,14 @@ def test_classes_read_past_the_tensor_are_refused() -> None:
 
 
 def test_probabilities_that_sum_up_to_more_than_one_are_wrong() -> None:
-    answer = Answer(1.0, (Prediction("0", tuple((f"c{number}", 1.0) for number in range(7))),))
+    answer = Answer(1.0, (Prediction("0", tuple(Class(f"c{number}", 1.0) for number in range(7))),))
     with pytest.raises(AnswerError) as caught:
         check_predictions(answer, ["0"])
     assert_names(caught, "probabilities", "1 images", "0 (7)")
 
 
 def test_rounding_may_lift_the_sum_of_a_thousand_probabilities_a_little() -> None:
-    answer = Answer(1.0, (Prediction("0", tuple((f"c{number}", 0.001005) for number in range(1000))),))
+    answer = Answer(1.0, (Prediction("0", tuple(Class(f"c{number}", 0.001005) for number in range(1000))),))
     check_predictions(answer, ["0"])
 
 
