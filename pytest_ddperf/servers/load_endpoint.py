@@ -52,7 +52,7 @@ class ThreadClientPool:
         with self._changed:
             self._pending += 1
             if self._pending > len(self._threads) and len(self._threads) < self._most:
-                thread = threading.Thread(target=self._run, name="ddperf-load", daemon=True)
+                thread = threading.Thread(target=self._run, name="ddperf-client", daemon=True)
                 self._threads.append(thread)
                 thread.start()
         self._work.put(work)
