@@ -226,7 +226,7 @@ class PlatformRun:
 
         The cell is given if the request was one of its predictions.
         """
-        before = self.target.client.latest_info
+        before = self.target.info
         is_cut = isinstance(error, ServerGoneError)
         if not is_cut and self.target.is_up():
             raise error
