@@ -19,7 +19,7 @@ from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_
 from pytest_ddperf.deepdetect.build_flags import list_built
 from pytest_ddperf.deepdetect.json_reader import Amount, Whole, decode_answer, find
 from pytest_ddperf.deepdetect.predictions import Prediction, find_flaws, shorten_list
-from pytest_ddperf.errors import LONGEST_SHOWN, AnswerError, ConfigurationError
+from pytest_ddperf.errors import AnswerError, ConfigurationError
 from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class _PredictAnswer(msgspec.Struct):
 def parse_info(answer: object, *, url: str = "") -> Info:
     """Parse the answer to `GET /info`, which has no `status` key."""
     head = decode_answer(answer, _InfoAnswer, url=url).head
-    build = {key: quote_server_text(getattr(head, key), LONGEST_SHOWN) for key in BUILD_FACTS}
+    build = {key: quote_server_text(getattr(head, key)) for key in BUILD_FACTS}
     return Info(**build, services=tuple(map(_describe_service, head.services)))
 
 
@@ -297,16 +297,16 @@ def _describe_service(entry: _ServiceEntry) -> ServiceInfo:
     image = find(entry.parameters, dict, "input")
     return ServiceInfo(
         name=entry.name,
-        mllib=quote_server_text(entry.mllib, LONGEST_SHOWN),
+        mllib=quote_server_text(entry.mllib),
         width=find(entry.width, int) or find(image, int, "width"),
         height=find(entry.height, int) or find(image, int, "height"),
         gpu=find(entry.parameters, bool, "mllib", "gpu"),
-        datatype=quote_server_text(find(entry.parameters, str, "mllib", "datatype") or "", LONGEST_SHOWN),
-        repository=quote_server_text(entry.repository, LONGEST_SHOWN),
+        datatype=quote_server_text(find(entry.parameters, str, "mllib", "datatype") or ""),
+        repository=quote_server_text(entry.repository),
         stats=None if entry.service_stats is None else entry.service_stats.to_stats(),
         model_stats=_read_model_stats(entry.model_stats),
         max_batch_size=find(entry.parameters, int, "mllib", "maxBatchSize"),
-        template=quote_server_text(find(entry.parameters, str, "mllib", "template") or "", LONGEST_SHOWN),
+        template=quote_server_text(find(entry.parameters, str, "mllib", "template") or ""),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Final
 from pytest_ddperf.deepdetect.json_reader import find
 from pytest_ddperf.deepdetect.url import remove_credentials
 from pytest_ddperf.errors import (
-    LONGEST_SHOWN,
     AnswerError,
     GatewayError,
     RequestRefusedError,
@@ -107,12 +106,12 @@ def raise_for_status(
         what = f"{left}, {other[1]} instead of {other[2]}: {_OTHER_ENGINE_REMEDY}"
         cause = f"{left} than the service's: {_OTHER_ENGINE_REMEDY}."
     elif kind is RequestRefusedError and (msg := find(status, str, "msg")):
-        what = f"{what}: {quote_server_text(msg, LONGEST_SHOWN)}"
+        what = f"{what}: {quote_server_text(msg)}"
     if effective == _TOO_MANY:
         wait = f" (Retry-After: {retry_after})" if retry_after else ""
         what = f"The server, or a proxy before it, accepts no more requests for now{wait}"
     if kind is AnswerError and location:
-        target = quote_server_text(remove_credentials(location), LONGEST_SHOWN)
+        target = quote_server_text(remove_credentials(location))
         what = f"The server redirects to {target}; use the URL of that server"
     elif answer is None and effective not in _REMEDIES:
         what = f"{what}. The answer is not JSON: check the URL and the proxy settings of the environment"

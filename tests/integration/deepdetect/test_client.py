@@ -32,7 +32,6 @@ from pytest_ddperf.deepdetect.protocol import (
 from pytest_ddperf.deepdetect.timed import Totals
 from pytest_ddperf.deepdetect.url import ServerUrl
 from pytest_ddperf.errors import (
-    LONGEST_SHOWN,
     AnswerError,
     ConfigurationError,
     GatewayError,
@@ -130,7 +129,7 @@ def find_fault(client: Client, exchange: Exchange) -> str:
         if type(error) is not kind:
             return f"{type(error).__name__} instead of {kind and kind.__name__}: {error}"
         dd_msg = exchange.answer["status"].get("dd_msg", "") if exchange.answer else ""
-        shown = quote_server_text(dd_msg, LONGEST_SHOWN)
+        shown = quote_server_text(dd_msg)
         missing = [fact for fact in (client.display_url, shown) if fact not in str(error)]
         return f"{missing} not in {error}" if missing else ""
     return "" if kind is None else f"no {kind.__name__}"
