@@ -187,11 +187,6 @@ def build_predict_body(
     }
 
 
-def build_inline_uris(images: int) -> tuple[str, ...]:
-    """Build the uris under which a server returns images sent inline (base64): their indices, "0" first."""
-    return tuple(str(number) for number in range(images))
-
-
 class _Stats(msgspec.Struct):
     predict_count: Whole | msgspec.UnsetType = msgspec.UNSET
     total_predict_duration_ms: Amount | msgspec.UnsetType = msgspec.UNSET

@@ -16,7 +16,6 @@ from pytest_ddperf.deepdetect.predictions import Class, Prediction
 from pytest_ddperf.deepdetect.protocol import (
     Answer,
     ServiceStats,
-    build_inline_uris,
     build_predict_body,
     build_service_body,
     check_predictions,
@@ -252,10 +251,6 @@ def test_any_json_inside_an_answer_gives_a_value_or_an_error_of_ours(
 
 def test_predictions_may_come_in_any_order() -> None:
     check_predictions(answer_of("b.jpg", "a.jpg"), ["a.jpg", "b.jpg"])
-
-
-def test_inline_images_come_back_under_their_numbers() -> None:
-    check_predictions(answer_of("1", "0"), build_inline_uris(2))
 
 
 def test_a_wrong_uri_is_refused() -> None:
