@@ -25,7 +25,7 @@ from pytest_ddperf.deepdetect.backoff import back_off, retry
 from pytest_ddperf.deepdetect.deadline import Deadline
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.json_reader import find
-from pytest_ddperf.deepdetect.protocol import BUILD_FACTS, parse_info, parse_prediction, parse_service
+from pytest_ddperf.deepdetect.protocol import BUILD_FACTS, Info, parse_info, parse_prediction, parse_service
 from pytest_ddperf.deepdetect.status import is_error, raise_for_status
 from pytest_ddperf.deepdetect.timed import Timed
 from pytest_ddperf.deepdetect.transport_errors import explain_failure, explain_incomplete_answer
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.response import BaseHTTPResponse
 
-    from pytest_ddperf.deepdetect.protocol import Info, ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import ServiceInfo
     from pytest_ddperf.deepdetect.url import Secret
 
 CONNECT_TIMEOUT_S: Final = 2.0
@@ -77,7 +77,7 @@ class Client:
         now: a monotonic clock, seconds.
 
     Attributes:
-        latest_info: the latest `/info` of the server, without services deleted since; None before the first.
+        latest_info: the latest `/info` of the server, without services deleted since; empty before the first.
 
     Raises:
         ConfigurationError: the URL is invalid, or the certificates do not exist.
@@ -99,7 +99,7 @@ class Client:
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
         self._now = now
-        self.latest_info: Info | None = None
+        self.latest_info = Info()
         self.in_flight = in_flight or RequestsInFlight()
         self._session = requests.Session()
         self._session.trust_env = not self._url.loopback
@@ -180,9 +180,9 @@ class Client:
         """
         self.request("DELETE", _service_path(name), service=name)
         self.in_flight.created.discard(name.lower())
-        if self.latest_info is not None:  # else it would look like a service lost with its server
-            left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
-            self.latest_info = replace(self.latest_info, services=left)
+        # else it would look like a service lost with its server
+        left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
+        self.latest_info = replace(self.latest_info, services=left)
 
     def predict_encoded(self, content: bytes, *, service: str, timeout_s: float | None = None) -> Timed:
         """Request one prediction with an encoded body, so that a body sent many times is encoded once."""

@@ -141,7 +141,7 @@ def find_service(options: ServerOptions, model: Network, info: Info) -> ServiceI
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:
     """Return the service of a model: an existing one, or one created from the repository.
 
-    It is created for the batch size if each batch size has its own service.
+    It is created for the batch size if each batch size has its own service. The client has asked for `/info` before.
 
     Raises:
         ServiceNotFoundError: the service does not exist and cannot be created.
@@ -170,9 +170,9 @@ def find_fixed_batch(service: OpenService, described: ServiceInfo) -> int | None
     return reported if service.created and reported != (service.engine or MAX_BATCH_SIZE) else None
 
 
-def _with_actual_precision(service: OpenService, info: Info | None) -> OpenService:
+def _with_actual_precision(service: OpenService, info: Info) -> OpenService:
     """Return a service with the precision in which it runs, if the server ignores the requested one."""
-    if info is None or service.mllib.lower() != TENSORRT or service.datatype not in {"fp16", "int8"}:
+    if service.mllib.lower() != TENSORRT or service.datatype not in {"fp16", "int8"}:
         return service
     if not ignores_precision(info.deps_version):
         return service
@@ -226,7 +226,7 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             url=client.display_url,
             service=name,
         )
-    info = client.latest_info or client.info()
+    info = client.latest_info
     backends = list_backends(options, model, info)
     refused: ServerError | None = None
     for backend in backends:

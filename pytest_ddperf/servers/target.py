@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import ModelStats
 from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, Client, extract_server_facts, wait_until_up
-from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
 from pytest_ddperf.servers.backends import require_backend
 from pytest_ddperf.servers.batches import build_batch
@@ -17,7 +16,7 @@ from pytest_ddperf.servers.services import explain_missing_model, find_other_sid
 if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
-    from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo
     from pytest_ddperf.servers.batches import Batch
     from pytest_ddperf.servers.connection import Connection
     from pytest_ddperf.servers.request_images import BenchImages
@@ -131,7 +130,7 @@ class Target:
     @property
     def info(self) -> Info:
         """What the open server last reported about itself; empty before its first answer."""
-        return self.client.latest_info or Info()
+        return self.client.latest_info
 
     @property
     def images(self) -> BenchImages:

@@ -282,7 +282,7 @@ class TestLaterAnswers:
 
 def test_what_a_server_says_of_itself_is_remembered(server: ScriptedDeepDetect) -> None:
     with Client(server.url) as client:
-        assert client.latest_info is None
+        assert client.latest_info == Info()
         assert client.info() is client.latest_info
 
 
