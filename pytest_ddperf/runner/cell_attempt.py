@@ -8,7 +8,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import Against, Clock, ColdStart, Measurement
+from pytest_ddperf.core.records import Against, Clock, ColdStart, Measurement, ModelStats
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.gate.pairs import PAIRS_PER_ROUND
 from pytest_ddperf.measure.gc_pause import PausedCollection
@@ -148,12 +148,12 @@ class CellAttempt:
 
     def _with_facts(self, measured: Measurement, began_s: float, earlier: Measurement | None) -> Measurement:
         """Return a measurement with the board's sensor values and what is known of the network."""
-        run = self._run
+        run, described = self._run, self._run.target.describe_service()
         return replace(
             measured,
             telemetry=run.board.telemetry(began_s, time.time(), earlier),
             network_files=run.records.network_files(self._key.model),
-            model_stats=run.target.model_stats(self._service),
+            model_stats=ModelStats() if described is None else described.model_stats,
         )
 
     def _compare_sides(self, other: CellAttempt) -> Iterator[str]:

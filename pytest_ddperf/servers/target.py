@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import ModelStats
 from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, Client, extract_server_facts, wait_until_up
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
 from pytest_ddperf.servers.backends import require_backend
@@ -180,11 +179,6 @@ class Target:
         parameters = replace(options.parameters, img_width=side, img_height=side)
         self.options = replace(self.options, by_model={**self.options.by_model, model.id: parameters})
         return side
-
-    def model_stats(self, service: OpenService) -> ModelStats:
-        """Return what the server last reported about the network of a service; sends no request."""
-        described = self.info.find_service(service.name)
-        return ModelStats() if described is None else described.model_stats
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """Build a batch of a service that can be predicted repeatedly.
