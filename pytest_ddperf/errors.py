@@ -13,9 +13,6 @@ from pytest_ddperf.text import quote_server_text, remove_control_characters
 if TYPE_CHECKING:
     from typing import Self
 
-LONGEST_SHOWN = 1000
-"""Maximum number of characters of server-supplied text in a message."""
-
 
 class DdperfError(Exception):
     """Base of all errors that the project raises on purpose.
@@ -98,12 +95,12 @@ class ServerError(DdperfError):
         self.dd_code = dd_code
         self.dd_msg = dd_msg
         server = f"server {url}" if url else ""
-        of_service = f"service {quote_server_text(service, LONGEST_SHOWN)}" if service else ""
+        of_service = f"service {quote_server_text(service)}" if service else ""
         facts = [
             f"HTTP {http_status}" if http_status is not None else "",
             f"status.code {code}" if code is not None and code != http_status else "",
             f"dd_code {dd_code}" if dd_code is not None else "",
-            f"dd_msg: {quote_server_text(dd_msg, LONGEST_SHOWN)}" if dd_msg else "",
+            f"dd_msg: {quote_server_text(dd_msg)}" if dd_msg else "",
         ]
         shared = _with_facts(cause, server) if cause else _with_facts(message, server, *facts)
         super().__init__(_with_facts(message, server, of_service, *facts), cause=shared)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
 
+LONGEST_SHOWN = 1000
+"""Maximum number of characters of server-supplied text in a message."""
+
 _MOST_DIGITS = 8
 """Digits of a percentage at which two values that still look alike differ by no more than rounding errors."""
 
@@ -117,7 +120,7 @@ def remove_control_characters(text: str) -> str:
     return "\n".join("".join(REPLACEMENT if _is_control(char) else char for char in line) for line in lines)
 
 
-def quote_server_text(text: str, most: int) -> str:
+def quote_server_text(text: str, most: int = LONGEST_SHOWN) -> str:
     """Format server-supplied text on one line, truncated to `most` characters."""
     plain = remove_control_characters(re.sub(r"\s", " ", text[: 4 * most]).strip())
     return plain if len(plain) <= most else f"{plain[: most - 3]}..."

@@ -7,7 +7,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.cli import arguments as cli_arguments
+from pytest_ddperf.cli.arguments import parse_path
 from pytest_ddperf.core.argument_parser import argument_type
 from pytest_ddperf.core.limits import numbers
 from pytest_ddperf.models import check
@@ -40,9 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "check-model", help="check the folder of a network of your own", description=_DESCRIPTION, epilog=_EPILOG
     )
-    parser.add_argument(
-        "folder", metavar="DIR", type=cli_arguments.parse_path, help="folder with the files of the network"
-    )
+    parser.add_argument("folder", metavar="DIR", type=parse_path, help="folder with the files of the network")
     parser.add_argument(
         "--batch-sizes",
         type=argument_type(_BATCH_SIZES),
@@ -94,7 +92,7 @@ def _findings(one: KindCheck, width: int) -> Iterator[str]:
     for finding in one.findings:
         head = f"  {finding.level:<8} {finding.about:<8} "
         yield from textwrap.wrap(
-            remove_control_characters(finding.text),
+            finding.text,
             width,
             initial_indent=head,
             subsequent_indent=" " * len(head),

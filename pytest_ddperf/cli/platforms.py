@@ -80,18 +80,18 @@ def format_platforms(platforms: Sequence[Platform], width: int) -> list[str]:
 
 def format_platform(platform: Platform, width: int) -> list[str]:
     """Format a table with every key of a platform, its value, and the source of the value."""
-    rows = [(key, *describe_value(platform, key)) for key in PLATFORM_KEYS]
+    packaged = _packaged().get(platform.id)
+    rows = [(key, *describe_value(platform, key, packaged)) for key in PLATFORM_KEYS]
     return format_table([("KEY", "VALUE", "FROM"), *rows], width)
 
 
-def describe_value(platform: Platform, key: str) -> tuple[str, str]:
-    """Return the formatted value of a key, and the source of the value."""
+def describe_value(platform: Platform, key: str, packaged: Platform | None) -> tuple[str, str]:
+    """Return the formatted value of a key, and its source; `packaged` is the platform as the package defines it."""
     if key in platform.taken_over:
         origin = f"like {platform.like}"
     elif key in platform.overridden:
         origin = PROJECT
     else:
-        packaged = _packaged().get(platform.id)
         origin = PACKAGE if packaged is not None and key in packaged.overridden else DEFAULT
     value = platform.value_of(key)
     if value is None and (option := BY_NAME.get(key.replace("_", "-"))):

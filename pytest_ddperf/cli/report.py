@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.cli import arguments as cli_arguments
+from pytest_ddperf.cli.arguments import parse_path
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.core.limits import split_names
@@ -47,7 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     report.add_argument(
         "--plot",
-        type=cli_arguments.parse_path,
+        type=parse_path,
         nargs="?",
         const=PLOT_DIR,
         metavar="DIR",
@@ -55,7 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     report.add_argument(
         "--site",
-        type=cli_arguments.parse_path,
+        type=parse_path,
         metavar="DIR",
         help="write a static site of the nights into this folder",
     )
@@ -66,7 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     report.add_argument(
         "--storage",
-        type=cli_arguments.parse_path,
+        type=parse_path,
         default=Path(".ddperf"),
         metavar="DIR",
         help="folder of the history; default: %(default)s",
@@ -77,9 +77,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="NAME",
         help="run to use; default: the last one of each platform; with --json, the last of all",
     )
-    report.add_argument(
-        "--json", type=cli_arguments.parse_path, metavar="FILE", help="export one run as pytest-benchmark JSON"
-    )
+    report.add_argument("--json", type=parse_path, metavar="FILE", help="export one run as pytest-benchmark JSON")
     report.set_defaults(run=_report)
 
 

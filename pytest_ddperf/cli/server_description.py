@@ -36,13 +36,14 @@ def format_server(platform: str, catalog: Catalog, project_dir: Path, info: Info
         options = settings.server_options(platform)
         networks = [settings.catalog.networks[model] for model in settings.models(platform)]
         ways = describe_ways(options, networks, info)
+        backends, refusal = _backends(options, None, info)
         rows = [
             ("build", describe_build(info)),
-            *[("backend", text) for text in describe_backend(options, info)],
+            ("backend", refusal or describe_backend(options, backends, info)),
             *[("networks", f"{way}: {', '.join(models)}") for way, models in ways.items()],
-            *[("misleading", text) for text in describe_pitfalls(options, networks, info)],
+            *[("misleading", text) for text in describe_pitfalls(options, backends, networks, info)],
         ]
-        command = build_command(platform, options, ways, info)
+        command = build_command(platform, options, ways, backends, refusal)
     except DdperfError as error:
         rows, command = [("settings", str(error))], ""
     lines = format_table([(f"{platform} {label}:", text) for label, text in rows], width - 2)
@@ -64,17 +65,14 @@ def describe_build(info: Info) -> str:
     return f"{backends}; {device}{f', TensorRT {tensorrt}' if tensorrt else ''}{commit}"
 
 
-def describe_backend(options: ServerOptions, info: Info) -> list[str]:
-    """Describe the backend of the services that a run would create."""
-    backends, why = _backends(options, None, info)
-    if why:
-        return [why]
+def describe_backend(options: ServerOptions, backends: Sequence[str], info: Info) -> str:
+    """Describe the backend of the services that a run would create: the first of these that the server has."""
     if not backends:
-        return [f"no service can be created: the server has none of {', '.join(BACKENDS)}"]
+        return f"no service can be created: the server has none of {', '.join(BACKENDS)}"
     if len(backends) > 1 and not info.backends:
-        return [f"the first of {', '.join(backends)} that the server accepts"]
+        return f"the first of {', '.join(backends)} that the server accepts"
     choice = describe_choice(options, backends[0], info)
-    return [choice or f"{backends[0]}, {'the platform' if options.parameters.mllib == AUTO else 'the setting'}'s"]
+    return choice or f"{backends[0]}, {'the platform' if options.parameters.mllib == AUTO else 'the setting'}'s"
 
 
 def describe_ways(options: ServerOptions, networks: Sequence[Network], info: Info) -> dict[str, list[str]]:
@@ -111,10 +109,11 @@ def _backends(options: ServerOptions, network: Network | None, info: Info) -> tu
         return [], str(error).rstrip(".")
 
 
-def describe_pitfalls(options: ServerOptions, networks: Sequence[Network], info: Info) -> list[str]:
+def describe_pitfalls(
+    options: ServerOptions, backends: Sequence[str], networks: Sequence[Network], info: Info
+) -> list[str]:
     """Describe what of the settings, and of the existing services, would mislead."""
     found: list[str] = []
-    backends, _ = _backends(options, None, info)
     if backends and (text := _describe_datatype(backends[0], options.parameters.datatype, info)):
         found.append(text)
     if backends and options.parameters.gpu and not runs_on_gpu(backends[0], choose_device(options, info)):
@@ -146,16 +145,18 @@ def _describe_datatype(backend: str, datatype: str, info: Info) -> str:
     return ""
 
 
-def build_command(platform: str, options: ServerOptions, ways: dict[str, list[str]], info: Info) -> str:
+def build_command(
+    platform: str, options: ServerOptions, ways: dict[str, list[str]], backends: Sequence[str], refusal: str
+) -> str:
     """Build the command that measures the platform as far as the server can serve it; "" if there is none."""
     served = [model for way, models in ways.items() if not way.startswith("not served") for model in models]
     every = [model for models in ways.values() for model in models]
     words = ["pytest", "benchmarks", f"--platform={platform}"]
-    if options.parameters.mllib != AUTO and _backends(options, None, info)[1]:
+    if refusal:
         words.append("--ddperf-mllib=auto")
         served = served or (every if options.repository else [])
     if not served:
-        if options.repository is not None or not _backends(options, None, info)[0]:
+        if options.repository is not None or not backends:
             return ""
         words.append(_REPOSITORY)
     elif len(served) < len(every):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,19 @@ def read_names(path: Path, expected: str) -> list[str]:
         FileContentError: as for `read_text`.
     """
     return [line.strip() for line in read_text(path, expected).splitlines() if line.strip()]
+
+
+def try_file(path: Path) -> None:
+    """Check whether `replace_file` can write a file, which is not touched.
+
+    Raises:
+        OSError: it cannot, or the path is not that of a file, such as `/dev/null`.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("x"):  # checking permissions is not enough: creating a file may fail for other reasons
+        beside.unlink()
 
 
 def replace_file(path: Path, content: bytes, *, sync: bool = False) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.text_files import replace_file
+from pytest_ddperf.config.text_files import replace_file, try_file
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.servers import request_images
 
@@ -57,8 +56,10 @@ def check_results(paths: Mapping[str, str | None]) -> dict[str, Path]:
             raise ConfigurationError(f"{path} is a folder; name a file in it for the results.")
         if not path.parent.is_dir():
             raise ConfigurationError(f"The results cannot be written to {path}: there is no folder {path.parent}.")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise ConfigurationError(f"The results cannot be written to {path}: permission denied.")
+        try:
+            try_file(path)
+        except OSError as error:
+            raise ConfigurationError(f"The results cannot be written to {path}: {error.strerror or error}.") from error
     return files
 
 

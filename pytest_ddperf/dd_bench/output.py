@@ -37,7 +37,7 @@ class BatchResult:
     @property
     def measured(self) -> bool:
         """Whether the batch size was measured."""
-        return bool(self.passes_ms) and not self.failure
+        return bool(self.passes_ms)
 
     @property
     def mean_ms(self) -> float:

@@ -229,9 +229,8 @@ class DdBenchRun:
 
     def _describe_pitfalls(self) -> None:
         """Warn if the times are not what they seem."""
-        options, info = self._options, self._target.client.latest_info  # read between the passes, for the totals
-        service = None if info is None else info.find_service(options.service)
-        if service is not None and (warning := describe_pitfalls(options, service)):
+        service = self._target.info.find_service(self._options.service)  # read between the passes, for the totals
+        if service is not None and (warning := describe_pitfalls(self._options, service)):
             self._remark(warning)
 
     def _recover(self) -> str:

@@ -12,12 +12,11 @@ from pytest_ddperf.core.service_parameters import AUTO, CAFFE, NCNN, ONNXRUNTIME
 BACKENDS: Final = (TENSORRT, TORCH, NCNN, CAFFE, ONNXRUNTIME)
 """The backends that are chosen where the user names none, in order of preference."""
 
-_FLAGS: Final = {
-    **{name: f"USE_{name.upper()}" for name in (*BACKENDS, "caffe2", "tf", "dlib")},
-    **dict.fromkeys(("tensorRT", "TensorRT"), "USE_TENSORRT"),
-    "tensorflow": "USE_TF",
-}
-"""The build flag of each backend, by the names that a server accepts for it."""
+_FLAGS: Final = {name: f"USE_{name.upper()}" for name in (*BACKENDS, "caffe2", "tf", "dlib")}
+"""The build flag of each backend."""
+
+_SPELLINGS: Final = {"tensorRT": TENSORRT, "TensorRT": TENSORRT, "tensorflow": "tf"}
+"""Other names that a server accepts for a backend."""
 
 _WITHOUT_FLAG: Final = frozenset({"xgboost", "tsne", "pytorch"})
 """Backends that no server lists among its build flags."""
@@ -43,13 +42,13 @@ def is_built(compile_flags: str, backend: str) -> bool | None:
     flags = {name: value for name, value in read_words(compile_flags).items() if name.startswith("USE_")}
     if not flags or backend in _WITHOUT_FLAG:
         return None
-    value = flags.get(_FLAGS.get(backend, ""), "OFF")
+    value = flags.get(_FLAGS.get(_SPELLINGS.get(backend, backend), ""), "OFF")
     return value.upper() in _ON if value else None
 
 
 def list_built(compile_flags: str) -> list[str]:
     """List the backends that a server was certainly built with, in the order of its build flags."""
-    names = {flag: name for name, flag in reversed(_FLAGS.items()) if name == name.lower() and name != "tensorflow"}
+    names = {flag: name for name, flag in _FLAGS.items()}
     words = read_words(compile_flags)
     return [names[flag] for flag, value in words.items() if flag in names and value.upper() in _ON]
 

@@ -25,8 +25,8 @@ from pytest_ddperf.deepdetect.backoff import back_off, retry
 from pytest_ddperf.deepdetect.deadline import Deadline
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.json_reader import find
-from pytest_ddperf.deepdetect.protocol import BUILD_FACTS, parse_info, parse_prediction, parse_service
-from pytest_ddperf.deepdetect.status import raise_for_status
+from pytest_ddperf.deepdetect.protocol import BUILD_FACTS, Info, parse_info, parse_prediction, parse_service
+from pytest_ddperf.deepdetect.status import is_error, raise_for_status
 from pytest_ddperf.deepdetect.timed import Timed
 from pytest_ddperf.deepdetect.transport_errors import explain_failure, explain_incomplete_answer
 from pytest_ddperf.deepdetect.url import ServerUrl, remove_secret
@@ -34,7 +34,6 @@ from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
     NoConnectionError,
-    ServerError,
     ServerFailedError,
     ServerGoneError,
     ServerUnreachableError,
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.response import BaseHTTPResponse
 
-    from pytest_ddperf.deepdetect.protocol import Info, ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import ServiceInfo
     from pytest_ddperf.deepdetect.url import Secret
 
 CONNECT_TIMEOUT_S: Final = 2.0
@@ -78,7 +77,7 @@ class Client:
         now: a monotonic clock, seconds.
 
     Attributes:
-        latest_info: the latest `/info` of the server, without services deleted since; None before the first.
+        latest_info: the latest `/info` of the server, without services deleted since; empty before the first.
 
     Raises:
         ConfigurationError: the URL is invalid, or the certificates do not exist.
@@ -100,7 +99,7 @@ class Client:
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
         self._now = now
-        self.latest_info: Info | None = None
+        self.latest_info = Info()
         self.in_flight = in_flight or RequestsInFlight()
         self._session = requests.Session()
         self._session.trust_env = not self._url.loopback
@@ -181,9 +180,9 @@ class Client:
         """
         self.request("DELETE", _service_path(name), service=name)
         self.in_flight.created.discard(name.lower())
-        if self.latest_info is not None:  # else it would look like a service lost with its server
-            left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
-            self.latest_info = replace(self.latest_info, services=left)
+        # else it would look like a service lost with its server
+        left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
+        self.latest_info = replace(self.latest_info, services=left)
 
     def predict_encoded(self, content: bytes, *, service: str, timeout_s: float | None = None) -> Timed:
         """Request one prediction with an encoded body, so that a body sent many times is encoded once."""
@@ -275,7 +274,7 @@ class Client:
 
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
         status, answer, size = response.status, _decode(response.data), len(response.data)
-        if self._authorization is not None and _is_error(status, answer):
+        if self._authorization is not None and is_error(status, answer):
             answer = _without_secret(answer, self._authorization)  # some servers quote the rejected request
         retry_after, location = (response.headers.get(name, "") for name in ("Retry-After", "Location"))
         raise_for_status(
@@ -360,11 +359,3 @@ def _without_secret(answer: object, authorization: Secret) -> object:
     status: dict[str, object] = find(answer, dict, "status") or {}
     hidden = {key: remove_secret(text, authorization) for key, text in status.items() if isinstance(text, str)}
     return {"status": status | hidden}
-
-
-def _is_error(status: int, answer: object) -> bool:
-    try:
-        raise_for_status(status, answer)
-    except ServerError:
-        return True
-    return False

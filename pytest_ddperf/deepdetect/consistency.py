@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_ddperf.core.tasks import DETECTION_THRESHOLD, Task
-from pytest_ddperf.deepdetect.predictions import Box  # noqa: TC001 - NamedTuple reads the annotations
+from pytest_ddperf.deepdetect.predictions import Box, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,10 +88,11 @@ def _changes(before: Prediction, after: Prediction, task: Task, rounding: Roundi
             yield f"was {lost} and is {instead or 'missing'}"
         for new, instead in _unmatched(theirs, ours, task, rounding):
             yield f"was {instead or 'missing'} and is {new}"
-    values = zip_longest(before.vector or (), after.vector or (), fillvalue=("missing", math.nan))
-    for (name, was), (other, now) in values:
-        if name != other or not abs(was - now) <= rounding.margin * max(1.0, abs(was), abs(now)):
-            yield f"was {name} {was:.4g} and is {other} {now:.4g}"
+    values = zip_longest(before.vector or (), after.vector or (), fillvalue=Value("missing", math.nan))
+    for was, now in values:
+        largest = max(1.0, abs(was.value), abs(now.value))
+        if was.name != now.name or not abs(was.value - now.value) <= rounding.margin * largest:
+            yield f"was {was.name} {was.value:.4g} and is {now.name} {now.value:.4g}"
     if task is Task.SEGMENTATION:  # a search, too, may contain such a list: the features, which its distances compare
         mask, changed = before.mask or (), after.mask or ()
         if len(mask) != len(changed):
@@ -124,8 +125,7 @@ def _unmatched(
 
 def _objects(one: Prediction) -> list[_Item]:
     """List classes or objects, best first."""
-    found = [_Item(name, probability, box) for (name, probability), box in zip_longest(one.classes, one.boxes)]
-    found += [_Item(region.category, region.probability, region.box) for region in one.regions or ()]
+    found = [_Item(each.category, each.probability, each.box) for each in one.objects]
     return sorted(found, key=lambda item: item.score, reverse=True)
 
 

@@ -7,7 +7,6 @@ searched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -43,90 +42,72 @@ class Neighbour(msgspec.Struct, frozen=True):
     distance: Real = msgspec.field(name="dist")
 
 
-class Region(msgspec.Struct, frozen=True):
-    """An object with its features.
+class Class(msgspec.Struct, frozen=True):
+    """A class of an image, or an object in it; for OCR, a text with its confidence.
 
     Args:
-        box: None if the server does not report it.
-        neighbours: neighbours of its features, nearest first; empty or None if nothing was searched or found.
+        box: around the object; None if the server does not report it.
     """
 
     category: str = msgspec.field(name="cat")
     probability: Real = msgspec.field(name="prob")
-    features: tuple[Real, ...] = msgspec.field(name="vals")
     box: Box | None = msgspec.field(default=None, name="bbox")
+
+
+class Region(Class, frozen=True, kw_only=True):
+    """An object with its features.
+
+    Args:
+        neighbours: neighbours of its features, nearest first; empty or None if nothing was searched or found.
+    """
+
+    features: tuple[Real, ...] = msgspec.field(name="vals")
     neighbours: tuple[Neighbour, ...] | None = msgspec.field(default=None, name="nns")
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The server's prediction for one image.
+class Value(msgspec.Struct, frozen=True):
+    """A value of a regression."""
 
-    Args:
-        classes: (category, probability), best first; for OCR, (text, confidence).
-        boxes: the boxes of those classes that have one.
-        regions: the objects with their features; None if not reported.
-        vector: (name, value) of each value of a regression; None for other tasks.
-        mask: the class of each pixel, row by row; None if it is not a segmentation.
-        image_size: width and height of the image, in pixels; None if not reported.
-        neighbours: neighbours of the whole image, nearest first; None if nothing was searched or found.
-    """
-
-    uri: str
-    classes: tuple[tuple[str, float], ...] = ()
-    boxes: tuple[Box, ...] = ()
-    regions: tuple[Region, ...] | None = None
-    vector: tuple[tuple[str, float], ...] | None = None
-    mask: tuple[float, ...] | None = None
-    image_size: tuple[int, int] | None = None
-    neighbours: tuple[Neighbour, ...] | None = None
+    name: str = msgspec.field(name="cat")
+    value: Real = msgspec.field(name="val")
 
 
-class _Class(msgspec.Struct):
-    cat: str
-    prob: Real
-    bbox: Box | None = None
+class Size(msgspec.Struct, frozen=True):
+    """Width and height of an image."""
 
-
-class _Value(msgspec.Struct):
-    cat: str
-    val: Real
-
-
-class _Size(msgspec.Struct):
     width: Pixels
     height: Pixels
 
 
-class PredictionEntry(msgspec.Struct):
-    """One entry of `body.predictions`, for any task."""
+class Prediction(msgspec.Struct, frozen=True):
+    """The server's prediction for one image, an entry of `body.predictions`.
+
+    Args:
+        classes: best first; unset if not reported.
+        regions: the objects with their features; None if not reported.
+        vector: the values of a regression; None for other tasks.
+        mask: the class of each pixel, row by row; None if it is not a segmentation.
+        image_size: size of the image; None if not reported.
+        neighbours: neighbours of the whole image, nearest first; None if nothing was searched or found.
+    """
 
     uri: str
-    classes: list[_Class] | msgspec.UnsetType = msgspec.UNSET
-    rois: tuple[Region, ...] | None = None
-    vector: list[_Value] | None = None
-    vals: tuple[Real, ...] | None = None
-    imgsize: _Size | None = None
-    nns: tuple[Neighbour, ...] | None = None
+    classes: tuple[Class, ...] | msgspec.UnsetType = msgspec.UNSET
+    regions: tuple[Region, ...] | None = msgspec.field(default=None, name="rois")
+    vector: tuple[Value, ...] | None = None
+    mask: tuple[Real, ...] | None = msgspec.field(default=None, name="vals")
+    image_size: Size | None = msgspec.field(default=None, name="imgsize")
+    neighbours: tuple[Neighbour, ...] | None = msgspec.field(default=None, name="nns")
 
     def __post_init__(self) -> None:
-        """Require classes, unless the entry has another kind of result."""
-        if self.classes is msgspec.UNSET and self.rois is None and self.vector is None and self.vals is None:
+        """Require classes, unless there is another kind of result."""
+        if self.classes is msgspec.UNSET and self.regions is None and self.vector is None and self.mask is None:
             raise ValueError("Object missing required field `classes`")
 
-    def to_prediction(self) -> Prediction:
-        """Convert the entry to the prediction that it contains."""
-        classes = self.classes or []
-        return Prediction(
-            self.uri,
-            classes=tuple((one.cat, one.prob) for one in classes),
-            boxes=tuple(one.bbox for one in classes if one.bbox is not None),
-            regions=self.rois,
-            vector=None if self.vector is None else tuple((one.cat, one.val) for one in self.vector),
-            mask=self.vals,
-            image_size=None if self.imgsize is None else (int(self.imgsize.width), int(self.imgsize.height)),
-            neighbours=self.nns,
-        )
+    @property
+    def objects(self) -> tuple[Class, ...]:
+        """All classes or objects that are reported."""
+        return (*(self.classes or ()), *(self.regions or ()))
 
 
 def find_flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, int] | None = None) -> list[str]:
@@ -150,32 +131,27 @@ def shorten_list(names: Sequence[str]) -> str:
 
 def _improbable(predictions: Iterable[Prediction]) -> Iterator[str]:
     wrong = [
-        f"{one.uri} ({probability!r})"
+        f"{one.uri} ({each.probability!r})"
         for one in predictions
-        for probability in _probabilities(one)
-        if not 0 <= probability <= 1 + PROBABILITY_SLACK  # also true for NaN
+        for each in one.objects
+        if not 0 <= each.probability <= 1 + PROBABILITY_SLACK  # also true for NaN
     ]
     if wrong:
         yield f"{len(wrong)} probabilities are not between 0 and 1: {shorten_list(wrong)}"
 
 
 def _excessive(predictions: Iterable[Prediction]) -> Iterator[str]:
-    sums = [(one.uri, sum(probability for _, probability in one.classes)) for one in predictions]
+    sums = [(one.uri, sum(each.probability for each in one.classes or ())) for one in predictions]
     if wrong := [f"{uri} ({total:.4g})" for uri, total in sums if total > 1 + SUM_SLACK]:
         yield f"the probabilities of {len(wrong)} images sum up to more than 1: {shorten_list(wrong)}"
-
-
-def _probabilities(one: Prediction) -> Iterator[float]:
-    yield from (probability for _, probability in one.classes)
-    yield from (region.probability for region in one.regions or ())
 
 
 def _ill_sized(predictions: Iterable[Prediction], input_size: tuple[int, int] | None) -> Iterator[str]:
     wrong = []
     for one in predictions:
-        size = one.image_size or input_size
+        size = input_size if one.image_size is None else (one.image_size.width, one.image_size.height)
         if one.mask is not None and size is not None and len(one.mask) != size[0] * size[1]:
-            wrong.append(f"{one.uri} ({len(one.mask)} values for {size[0]}x{size[1]} pixels)")
+            wrong.append(f"{one.uri} ({len(one.mask)} values for {size[0]:g}x{size[1]:g} pixels)")
     if wrong:
         yield f"{len(wrong)} masks do not have one value per pixel: {shorten_list(wrong)}"
 
@@ -197,8 +173,11 @@ _RULES: Final[Mapping[Task, tuple[_Rule, ...]]] = {
     Task.OCR: (("no sequence", lambda one: not one.classes),),
     # no object in an image is a valid answer
     Task.DETECTION: (
-        ("an object without a box", lambda one: len(one.boxes) != len(one.classes)),
-        ("a box whose left side is right of its right side", lambda one: any(box.xmin > box.xmax for box in one.boxes)),
+        ("an object without a box", lambda one: any(each.box is None for each in one.classes or ())),
+        (
+            "a box whose left side is right of its right side",
+            lambda one: any(each.box and each.box.xmin > each.box.xmax for each in one.classes or ()),
+        ),
     ),
     Task.SEGMENTATION: (
         ("no mask", lambda one: one.mask is None),

@@ -18,14 +18,12 @@ from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TORCH, Serv
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.deepdetect.build_flags import list_built
 from pytest_ddperf.deepdetect.json_reader import Amount, Whole, decode_answer, find
-from pytest_ddperf.deepdetect.predictions import PredictionEntry, find_flaws, shorten_list
-from pytest_ddperf.errors import LONGEST_SHOWN, AnswerError, ConfigurationError
+from pytest_ddperf.deepdetect.predictions import Prediction, find_flaws, shorten_list
+from pytest_ddperf.errors import AnswerError, ConfigurationError
 from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from pytest_ddperf.deepdetect.predictions import Prediction
 
 
 BUILD_FACTS = ("version", "commit", "branch", "build_type", "compile_flags", "deps_version")
@@ -189,11 +187,6 @@ def build_predict_body(
     }
 
 
-def build_inline_uris(images: int) -> tuple[str, ...]:
-    """Build the uris under which a server returns images sent inline (base64): their indices, "0" first."""
-    return tuple(str(number) for number in range(images))
-
-
 class _Stats(msgspec.Struct):
     predict_count: Whole | msgspec.UnsetType = msgspec.UNSET
     total_predict_duration_ms: Amount | msgspec.UnsetType = msgspec.UNSET
@@ -238,7 +231,7 @@ class _PredictHead(msgspec.Struct):
 
 
 class _PredictBody(msgspec.Struct):
-    predictions: list[PredictionEntry]
+    predictions: tuple[Prediction, ...]
     time: Amount | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -250,7 +243,7 @@ class _PredictAnswer(msgspec.Struct):
 def parse_info(answer: object, *, url: str = "") -> Info:
     """Parse the answer to `GET /info`, which has no `status` key."""
     head = decode_answer(answer, _InfoAnswer, url=url).head
-    build = {key: quote_server_text(getattr(head, key), LONGEST_SHOWN) for key in BUILD_FACTS}
+    build = {key: quote_server_text(getattr(head, key)) for key in BUILD_FACTS}
     return Info(**build, services=tuple(map(_describe_service, head.services)))
 
 
@@ -264,10 +257,7 @@ def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Ans
     decoded = decode_answer(answer, _PredictAnswer, url=url, service=service)
     head_ms = decoded.head.time if isinstance(decoded.head, _PredictHead) else msgspec.UNSET
     head_ms = decoded.body.time if head_ms is msgspec.UNSET else head_ms
-    return Answer(
-        None if head_ms is msgspec.UNSET else head_ms,
-        tuple(entry.to_prediction() for entry in decoded.body.predictions),
-    )
+    return Answer(None if head_ms is msgspec.UNSET else head_ms, decoded.body.predictions)
 
 
 def check_predictions(
@@ -283,14 +273,8 @@ def check_predictions(
 
     Raises:
         AnswerError: a prediction is missing, unexpected, duplicated, or not one of that task.
-        ConfigurationError: the request contains an image twice; a server would answer it once and be credited with two.
     """
-    asked = Counter(expected_uris)
-    if twice := [uri for uri, times in asked.items() if times > 1]:
-        raise ConfigurationError(
-            f"The batch contains {shorten_list(twice)} more than once, but a server answers each image once. Provide "
-            "as many different images as the batch size."
-        )
+    asked = dict.fromkeys(expected_uris)
     came = Counter(prediction.uri for prediction in answer.predictions)
     wrong: list[str] = []
     if missing := [uri for uri in asked if uri not in came]:
@@ -308,16 +292,16 @@ def _describe_service(entry: _ServiceEntry) -> ServiceInfo:
     image = find(entry.parameters, dict, "input")
     return ServiceInfo(
         name=entry.name,
-        mllib=quote_server_text(entry.mllib, LONGEST_SHOWN),
+        mllib=quote_server_text(entry.mllib),
         width=find(entry.width, int) or find(image, int, "width"),
         height=find(entry.height, int) or find(image, int, "height"),
         gpu=find(entry.parameters, bool, "mllib", "gpu"),
-        datatype=quote_server_text(find(entry.parameters, str, "mllib", "datatype") or "", LONGEST_SHOWN),
-        repository=quote_server_text(entry.repository, LONGEST_SHOWN),
+        datatype=quote_server_text(find(entry.parameters, str, "mllib", "datatype") or ""),
+        repository=quote_server_text(entry.repository),
         stats=None if entry.service_stats is None else entry.service_stats.to_stats(),
         model_stats=_read_model_stats(entry.model_stats),
         max_batch_size=find(entry.parameters, int, "mllib", "maxBatchSize"),
-        template=quote_server_text(find(entry.parameters, str, "mllib", "template") or "", LONGEST_SHOWN),
+        template=quote_server_text(find(entry.parameters, str, "mllib", "template") or ""),
     )
 
 

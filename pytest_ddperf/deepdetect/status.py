@@ -8,7 +8,6 @@ from typing import Final
 from pytest_ddperf.deepdetect.json_reader import find
 from pytest_ddperf.deepdetect.url import remove_credentials
 from pytest_ddperf.errors import (
-    LONGEST_SHOWN,
     AnswerError,
     GatewayError,
     RequestRefusedError,
@@ -67,6 +66,12 @@ def requires_other_size(message: str) -> bool:
     return _OTHER_SIZE.search(message) is not None
 
 
+def is_error(http_status: int, answer: object) -> bool:
+    """Whether an answer is not a success; under HTTP 200 `status.code` decides: older servers report errors there."""
+    code = find(answer, int, "status", "code")
+    return not 200 <= http_status < 300 or (code is not None and code >= 400)
+
+
 def raise_for_status(
     http_status: int,
     answer: object,
@@ -78,8 +83,7 @@ def raise_for_status(
 ) -> None:
     """Raise the typed error for an answer's status; return if it is a success.
 
-    Under HTTP 200 `status.code` decides, because older servers report errors there. `retry_after` and `location` are
-    headers of the answer.
+    `retry_after` and `location` are headers of the answer.
 
     Raises:
         ServerOutOfMemoryError: an error whose message reports exhausted memory.
@@ -90,10 +94,10 @@ def raise_for_status(
         ServerFailedError: another 5xx.
         AnswerError: neither success nor an error, such as a redirect.
     """
+    if not is_error(http_status, answer):
+        return
     status = find(answer, dict, "status") or {}
     code = find(status, int, "code")
-    if 200 <= http_status < 300 and (code is None or code < 400):
-        return
     effective = http_status if http_status >= 400 or code is None else code
     kind, what = _choose_failure(effective, status, named=bool(service))
     dd_msg, cause = find(status, str, "dd_msg") or "", ""
@@ -102,12 +106,12 @@ def raise_for_status(
         what = f"{left}, {other[1]} instead of {other[2]}: {_OTHER_ENGINE_REMEDY}"
         cause = f"{left} than the service's: {_OTHER_ENGINE_REMEDY}."
     elif kind is RequestRefusedError and (msg := find(status, str, "msg")):
-        what = f"{what}: {quote_server_text(msg, LONGEST_SHOWN)}"
+        what = f"{what}: {quote_server_text(msg)}"
     if effective == _TOO_MANY:
         wait = f" (Retry-After: {retry_after})" if retry_after else ""
         what = f"The server, or a proxy before it, accepts no more requests for now{wait}"
     if kind is AnswerError and location:
-        target = quote_server_text(remove_credentials(location), LONGEST_SHOWN)
+        target = quote_server_text(remove_credentials(location))
         what = f"The server redirects to {target}; use the URL of that server"
     elif answer is None and effective not in _REMEDIES:
         what = f"{what}. The answer is not JSON: check the URL and the proxy settings of the environment"

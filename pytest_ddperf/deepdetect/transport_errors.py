@@ -15,7 +15,6 @@ from urllib3.exceptions import (
 )
 
 from pytest_ddperf.errors import (
-    LONGEST_SHOWN,
     AnswerError,
     NoConnectionError,
     ServerError,
@@ -54,7 +53,7 @@ def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: 
 def _explain_answer(error: Exception) -> Failure:
     """Explain what is wrong with an answer that began to arrive, or that the connection was cut before it."""
     inner = error.args[-1] if error.args else ""
-    quoted = quote_server_text(str(inner or error), LONGEST_SHOWN)
+    quoted = quote_server_text(str(inner or error))
     if isinstance(error, DecodeError):
         return AnswerError, f"The answer cannot be decompressed ({quoted}); check the server and a proxy before it"
     cut = isinstance(inner, RemoteDisconnected)

@@ -115,16 +115,16 @@ def measure_paired_cell(
                     sides[failed.side].observer.handle_restart()
             continue
         done, theirs = (Round(one.started_s, tuple(one.passes)) for one in measured)
+        exclusive = None if None in [one.exclusive for one in measured] else True
         if reason := sides[UNDER_TEST].observer.reject(done) or sides[REFERENCE].observer.reject(theirs):
             invalid = reason
             continue
         clock = choose_clock(plan.timer, [*done.passes, *theirs.passes])
-        both = [one.exclusive for one in measured]
         return replace(
             cell,
             conditions=replace(cell.conditions, clock=clock),
             rounds=(*cell.rounds, done),
-            exclusive=None if None in both or (cell.rounds and not cell.exclusive) else True,
+            exclusive=exclusive if not cell.rounds or cell.exclusive else None,
             invalid="",
             against=replace(
                 against,

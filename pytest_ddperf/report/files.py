@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.text_files import replace_file
+from pytest_ddperf.config.text_files import replace_file, try_file
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
@@ -55,7 +55,7 @@ def _check(file: ReportFile) -> None:
         raise ConfigurationError(
             f"The figures of {path} cannot be written: {figures} is not a folder; name another file."
         )
-    _try_file(path)
+    try_file(path)
 
 
 def check_folder(folder: Path, option: str) -> None:
@@ -70,18 +70,12 @@ def check_folder(folder: Path, option: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _try_file(folder / "figure")
+        try_file(folder / "figure")
     except OSError as error:
         raise ConfigurationError(
             f"The figures cannot be drawn into {folder}: {error.strerror or error}; name another folder with "
             f"{option}=DIR."
         ) from error
-
-
-def _try_file(path: Path) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("x"):  # checking permissions is not enough: creating a file may fail for other reasons
-        beside.unlink()
 
 
 @dataclass(slots=True)

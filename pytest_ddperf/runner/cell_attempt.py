@@ -8,7 +8,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import Against, Clock, ColdStart, Measurement
+from pytest_ddperf.core.records import Against, Clock, ColdStart, Measurement, ModelStats
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.gate.pairs import PAIRS_PER_ROUND
 from pytest_ddperf.measure.gc_pause import PausedCollection
@@ -43,7 +43,6 @@ class CellAttempt:
         self._key = key
         self._service = service
         self._batch = batch
-        self._creation = service if service.template else None
         self.show_progress: Callable[[Progress], None] | None = None
         self.answered = False
 
@@ -149,12 +148,12 @@ class CellAttempt:
 
     def _with_facts(self, measured: Measurement, began_s: float, earlier: Measurement | None) -> Measurement:
         """Return a measurement with the board's sensor values and what is known of the network."""
-        run = self._run
+        run, described = self._run, self._run.target.describe_service()
         return replace(
             measured,
             telemetry=run.board.telemetry(began_s, time.time(), earlier),
             network_files=run.records.network_files(self._key.model),
-            model_stats=run.target.model_stats(self._service),
+            model_stats=ModelStats() if described is None else described.model_stats,
         )
 
     def _compare_sides(self, other: CellAttempt) -> Iterator[str]:
@@ -184,8 +183,7 @@ class CellAttempt:
     def _predict_first(self) -> float:
         """Make the first prediction of the service, and return its time by the client's clock, milliseconds."""
         first = self._batch.predict(self._run.plan.server.cold_start_timeout_s)
-        self.answered = True
-        self._run.health.compare(self._key, first.answer, self._creation, task=self._service.task)
+        self.check(first.answer)
         self._run.target.warm = self._service
         return first.client_ms
 
@@ -198,7 +196,8 @@ class CellAttempt:
     def check(self, answer: Answer) -> None:
         """Compare an answer with the model's first answer."""
         self.answered = True
-        self._run.health.compare(self._key, answer, self._creation, task=self._service.task)
+        creation = self._service if self._service.template else None
+        self._run.health.compare(self._key, answer, creation, task=self._service.task)
 
     def reject(self, measured: Round) -> str:
         """Return why the board makes a round invalid, "" if it does not."""

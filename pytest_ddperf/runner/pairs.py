@@ -57,7 +57,7 @@ def measure_pairs(
         except TimingError:  # of both sides
             raise
         except DdperfError as error:
-            raise _explain_reference(run, error) from error
+            raise _explain_reference(run, reference, error) from error
 
     try:
         measured = run.attempt(key, measure_with)
@@ -89,12 +89,11 @@ def _measure_both(
         raise failed.error from failed.error.__cause__
 
 
-def _explain_reference(run: PlatformRun, error: DdperfError) -> ReferenceFailedError:
+def _explain_reference(run: PlatformRun, reference: PlatformRun, error: DdperfError) -> ReferenceFailedError:
     """Return the error for a failure of the reference, or of both services together."""
     if isinstance(error, (ServerOutOfMemoryError, BatchNotRunError)) and run.plan.shares_memory:
         return ReferenceFailedError(f"{_NO_ROOM} {error}", cause=_NO_ROOM)
-    assert run.reference is not None  # noqa: S101 - the caller's part
-    failed = f"The reference server {run.reference.plan.server.display_url} failed:"
+    failed = f"The reference server {reference.plan.server.display_url} failed:"
     return ReferenceFailedError(f"{failed} {error}", cause=f"{failed} {error.cause}")
 
 

@@ -133,12 +133,18 @@ class PlatformRun:
             ServerError: the server failed, or returned something else.
             ConfigurationError: there are too few images, or the server does not report the requested clock.
         """
-        measured = self._measure(key, show, earlier, least_requests)
+
+        def measure_once() -> Measurement:
+            if self.reference is None:
+                return self.attempt(key, lambda attempt: attempt.measure(show, earlier, least_requests))
+            return measure_pairs(self, self.reference, key, show, earlier)
+
+        measured = measure_once()
         targets = [self.target] if self.reference is None else [self.target, self.reference.target]
         replaced = [one.was_replaced() for one in targets]  # each remembers what it sees
         if any(replaced):
             self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
-            measured = self._measure(key, show, earlier, least_requests)
+            measured = measure_once()
         described = self.target.describe_service()
         if described is not None:
             service = self.records.services[key.model]
@@ -146,13 +152,6 @@ class PlatformRun:
         self.health.note_measured()
         self.records.update_facts(self.target.refresh_facts())
         return measured
-
-    def _measure(
-        self, key: CellKey, show: Callable[[Progress], None] | None, earlier: Measurement | None, least_requests: int
-    ) -> Measurement:
-        if self.reference is None:
-            return self.attempt(key, lambda attempt: attempt.measure(show, earlier, least_requests))
-        return measure_pairs(self, self.reference, key, show, earlier)
 
     def attempt(self, key: CellKey, use: Callable[[CellAttempt], T]) -> T:
         """Call `use` with an attempt; repeat it once if its service was deleted, or if the server had not answered yet.
@@ -226,7 +225,7 @@ class PlatformRun:
 
         The cell is given if the request was one of its predictions.
         """
-        before = self.target.client.latest_info
+        before = self.target.info
         is_cut = isinstance(error, ServerGoneError)
         if not is_cut and self.target.is_up():
             raise error

@@ -76,7 +76,7 @@ class CutPrediction:
 
     key: CellKey
     error: str
-    before: Info | None
+    before: Info
 
 
 class ServerHealth:
@@ -352,10 +352,8 @@ def explain_missing_service(error: ServiceNotFoundError) -> ServiceGoneError:
     return ServiceGoneError(f"The service was deleted during the run and cannot be recreated: {error}")
 
 
-def _survived(before: Info | None, after: Info) -> bool:
+def _survived(before: Info, after: Info) -> bool:
     """Whether a server that cut a connection is still the same process: no service is gone, no count has fallen."""
-    if before is None:
-        return True
     counts = {one.name: _count(one.stats) for one in after.services}
     return all(one.name in counts and counts[one.name] >= _count(one.stats) for one in before.services)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.tasks import Task
@@ -22,26 +22,19 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.services import OpenService
 
 
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One batch of one service, which can be predicted repeatedly; the `Endpoint` of the measuring loop.
 
-    The request is encoded once.
-
     Args:
+        content: the request's body, encoded once.
         check: raises `AnswerError` unless the response holds one prediction per image.
     """
 
-    def __init__(
-        self, client: Client, service: str, body: Mapping[str, object] | bytes, check: Callable[[Answer], None]
-    ) -> None:
-        self._client = client
-        self._service = service
-        self._content = body if isinstance(body, bytes) else encode(body)
-        self._check = check
-
-    def over(self, client: Client) -> Batch:
-        """Return the same request over another client's connection, without encoding it again."""
-        return Batch(client, self._service, self._content, self._check)
+    client: Client
+    service: str
+    content: bytes
+    check: Callable[[Answer], None]
 
     def predict(self, timeout_s: float | None = None) -> Timed:
         """Predict once and check the response; the server may be silent for `timeout_s`, None for the usual limit.
@@ -49,17 +42,17 @@ class Batch:
         Raises:
             ServerError: the server refused, failed, or returned something else.
         """
-        timed = self._client.predict_encoded(self._content, service=self._service, timeout_s=timeout_s)
-        self._check(timed.answer)
+        timed = self.client.predict_encoded(self.content, service=self.service, timeout_s=timeout_s)
+        self.check(timed.answer)
         return timed
 
     def totals(self) -> Totals | None:
         """Read the totals of this service and the counts of the others, from `/info` if it contains them."""
-        info = self._client.info()
-        found = info.find_service(self._service)
+        info = self.client.info()
+        found = info.find_service(self.service)
         own = None if found is None else found.stats
         if own is None:  # older servers report them here, or not at all
-            own = self._client.service(self._service).stats
+            own = self.client.service(self.service).stats
         if own is None:
             return None
         counts = {one.name: one.stats.predict_count if one.stats else None for one in info.services if one is not found}
@@ -115,4 +108,4 @@ def bind_batch(
         task=task,
         input_size=input_size,
     )
-    return Batch(client, service, body, check)
+    return Batch(client, service, encode(body), check)

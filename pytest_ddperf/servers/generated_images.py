@@ -24,33 +24,26 @@ VERSION = 1
 """Version of the images, incremented when they change: measurements on different images are not comparable."""
 
 COUNT = 128
-"""The largest batch size of the report."""
+"""Number of images: the largest batch size of the report."""
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _LOCK_TIMEOUT_S = 120.0
 
 
-def ensure_bench_images(folder: Path | None = None, count: int = COUNT) -> Path:
-    """Return the folder with `count` bench images, generating missing ones (takes a few seconds).
+def ensure_bench_images() -> Path:
+    """Return the folder with the bench images, generating missing ones (takes a few seconds).
 
     Safe for concurrent processes: one generates, the others wait. A new folder appears only once it is complete. In a
     folder that already existed, only the missing images are added; its other files are not touched.
 
-    Args:
-        folder: the folder to use; None for the user's cache folder (respects XDG_CACHE_HOME).
-        count: the number of images, named img_000.jpg, img_001.jpg and so on.
-
     Returns:
-        The absolute path of the folder.
+        The absolute path of a folder in the user's cache folder (respects XDG_CACHE_HOME).
 
     Raises:
         ConfigurationError: the folder cannot be written.
     """
-    if folder is None:
-        name = f"bench-images-{VERSION}" if count == COUNT else f"bench-images-{VERSION}-{count}"
-        folder = platformdirs.user_cache_path("pytest-ddperf") / name
-    folder = folder.absolute()
-    names = [f"img_{index:03d}.jpg" for index in range(count)]
+    folder = platformdirs.user_cache_path("pytest-ddperf").absolute() / f"bench-images-{VERSION}"
+    names = [f"img_{index:03d}.jpg" for index in range(COUNT)]
     if not _missing(folder, names):
         return folder
     try:

@@ -7,6 +7,7 @@ import itertools
 import queue
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.deepdetect.timed import Timed
@@ -51,7 +52,7 @@ class ThreadClientPool:
         with self._changed:
             self._pending += 1
             if self._pending > len(self._threads) and len(self._threads) < self._most:
-                thread = threading.Thread(target=self._run, name="ddperf-load", daemon=True)
+                thread = threading.Thread(target=self._run, name="ddperf-client", daemon=True)
                 self._threads.append(thread)
                 thread.start()
         self._work.put(work)
@@ -171,7 +172,7 @@ class LoadEndpoint:
         began_s = self._now()
         client = self._free()
         waited_ms = (self._now() - began_s) * 1000
-        timed = self._batch.over(client).predict()
+        timed = replace(self._batch, client=client).predict()
         self._idle.append(client)
         if not self._first:
             self._first.append(timed.answer)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import functools
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pytest_ddperf.embedded.launch import require_extra
 from pytest_ddperf.errors import ServerError
 from pytest_ddperf.servers.backends import require_backend
 from pytest_ddperf.servers.connection import open_client
+from pytest_ddperf.servers.load_endpoint import ThreadClientPool
 from pytest_ddperf.servers.lock import ServerLock, describe_busy_lock
 from pytest_ddperf.servers.request_images import load_images
 from pytest_ddperf.servers.services import check_parameters
@@ -38,14 +40,13 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
         return None
     lock = ServerLock(options.identity)
     if lock.acquire_at_once():
-        client = open_client(options, options.url)
         try:
-            info = wait_until_up(client, options.wait_s)
-            require_backend(options, info)
-            return info
+            with open_client(options, options.url) as client:
+                info = wait_until_up(client, options.wait_s)
         finally:
-            client.close()
             lock.release()
+        require_backend(options, info)
+        return info
     say(describe_busy_lock(lock, options.lock_wait_s))
     return None
 
@@ -68,19 +69,21 @@ def probe_all(
     for platform, options in servers.items():
         sharing.setdefault(options.identity, []).append(platform)
 
-    def probe_one_server(platforms: Sequence[str]) -> dict[str, ServerError]:
-        down: dict[str, ServerError] = {}
+    errors: dict[str, ServerError] = {}
+
+    def probe_one_server(platforms: Sequence[str]) -> None:
         for platform in platforms:
             try:
                 info = _ask(servers[platform], say)
                 if info is not None:
                     check_parameters(servers[platform], networks.get(platform, ()), info)
             except ServerError as error:
-                down[platform] = error
-        return down
+                errors[platform] = error
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        errors = dict(one for down in pool.map(probe_one_server, sharing.values()) for one in down.items())
+    with contextlib.closing(ThreadClientPool(AT_ONCE)) as pool:  # Ctrl-C does not wait for its threads
+        for platforms in sharing.values():
+            pool.submit(functools.partial(probe_one_server, platforms))
+        pool.finish()
     for platform, options in servers.items():
         if platform not in errors:
             load_images(options, say)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.text_files import read_names
-from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.servers import generated_images
 
@@ -23,14 +22,14 @@ class BenchImages:
 
     Args:
         route: `path` or `inline`.
-        data: what is sent, one entry per image.
+        data: what is sent, one entry per image; no path twice, because a server answers each path once.
     """
 
     route: str
     data: tuple[str, ...]
 
     def batch(self, batch_size: int) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the first `batch_size` images as (data, uris).
+        """Return the first `batch_size` images as (data, uris); a server returns inline images under their indices.
 
         Raises:
             ConfigurationError: there are fewer images than the batch size.
@@ -42,7 +41,7 @@ class BenchImages:
                 f"limit the batches with --ddperf-max-batch-size={len(self.data)}."
             )
         data = self.data[:batch_size]
-        return data, data if self.route == "path" else protocol.build_inline_uris(batch_size)
+        return data, data if self.route == "path" else [str(number) for number in range(batch_size)]
 
 
 def load_images(options: ServerOptions, say: Callable[[str], None] = lambda _: None) -> BenchImages:

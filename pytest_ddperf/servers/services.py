@@ -32,7 +32,7 @@ from pytest_ddperf.servers.backends import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
@@ -141,7 +141,7 @@ def find_service(options: ServerOptions, model: Network, info: Info) -> ServiceI
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:
     """Return the service of a model: an existing one, or one created from the repository.
 
-    It is created for the batch size if each batch size has its own service.
+    It is created for the batch size if each batch size has its own service. The client has asked for `/info` before.
 
     Raises:
         ServiceNotFoundError: the service does not exist and cannot be created.
@@ -170,9 +170,9 @@ def find_fixed_batch(service: OpenService, described: ServiceInfo) -> int | None
     return reported if service.created and reported != (service.engine or MAX_BATCH_SIZE) else None
 
 
-def _with_actual_precision(service: OpenService, info: Info | None) -> OpenService:
+def _with_actual_precision(service: OpenService, info: Info) -> OpenService:
     """Return a service with the precision in which it runs, if the server ignores the requested one."""
-    if info is None or service.mllib.lower() != TENSORRT or service.datatype not in {"fp16", "int8"}:
+    if service.mllib.lower() != TENSORRT or service.datatype not in {"fp16", "int8"}:
         return service
     if not ignores_precision(info.deps_version):
         return service
@@ -226,7 +226,7 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             url=client.display_url,
             service=name,
         )
-    info = client.latest_info or client.info()
+    info = client.latest_info
     backends = list_backends(options, model, info)
     refused: ServerError | None = None
     for backend in backends:
@@ -290,10 +290,17 @@ def _create_with(
         )
         return client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
 
+    is_torch = parameters.mllib == TORCH
+    template = parameters.template if is_torch and parameters.template != AUTO else ""
     try:
-        create_ms, template = _put(put, model, parameters)
+        create_ms = put(parameters)
     except ServiceExistsError:
         return _existing(client.service(name), options)
+    except ServerFailedError as error:
+        if template or not is_torch or model.template is None or _NO_TORCH_MODEL not in error.dd_msg:
+            raise
+        template = model.template  # the model folder contains no network
+        create_ms = put(replace(parameters, template=template))
     if template:
         _check_template(client, name, template, parameters.nclasses or DEFAULT_CLASSES)
     return OpenService(
@@ -310,23 +317,6 @@ def _create_with(
         is_cold=True,
         notes=(_FROM_TEMPLATE,) if template else (),
     )
-
-
-def _put(put: Callable[[ServiceParameters], float], model: Network, parameters: ServiceParameters) -> tuple[float, str]:
-    """Create a service; if its folder contains no model, create it from the network's template.
-
-    Returns:
-        Milliseconds that the creation took, and the name of the template, "" for a network from files.
-    """
-    template = parameters.template if parameters.mllib == TORCH else AUTO
-    try:
-        return put(parameters), "" if template == AUTO else template
-    except ServerFailedError as error:
-        is_left = parameters.mllib == TORCH and template == AUTO and model.template is not None
-        if not is_left or _NO_TORCH_MODEL not in error.dd_msg:
-            raise
-    template = str(model.template)
-    return put(replace(parameters, template=template)), template
 
 
 def _check_template(client: Client, name: str, template: str, nclasses: int) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import ModelStats
 from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, Client, extract_server_facts, wait_until_up
-from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
 from pytest_ddperf.servers.backends import require_backend
 from pytest_ddperf.servers.batches import build_batch
@@ -17,7 +15,7 @@ from pytest_ddperf.servers.services import explain_missing_model, find_other_sid
 if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
-    from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo
     from pytest_ddperf.servers.batches import Batch
     from pytest_ddperf.servers.connection import Connection
     from pytest_ddperf.servers.request_images import BenchImages
@@ -131,7 +129,7 @@ class Target:
     @property
     def info(self) -> Info:
         """What the open server last reported about itself; empty before its first answer."""
-        return self.client.latest_info or Info()
+        return self.client.latest_info
 
     @property
     def images(self) -> BenchImages:
@@ -181,11 +179,6 @@ class Target:
         parameters = replace(options.parameters, img_width=side, img_height=side)
         self.options = replace(self.options, by_model={**self.options.by_model, model.id: parameters})
         return side
-
-    def model_stats(self, service: OpenService) -> ModelStats:
-        """Return what the server last reported about the network of a service; sends no request."""
-        described = self.info.find_service(service.name)
-        return ModelStats() if described is None else described.model_stats
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """Build a batch of a service that can be predicted repeatedly.
@@ -247,13 +240,15 @@ class Target:
         Our services include those whose creation is not known to have failed, e.g. because it timed out. May be called
         twice.
         """
-        if self.connection.is_open:
-            self.release_service()
-            used = self._used if self.options.parameters.delete_services else set()
-            for name in sorted(used | self.client.in_flight.created):
-                self.delete_service(name)
-        self._used.clear()
-        self.close()
+        try:
+            if self.connection.is_open:
+                self.release_service()
+                used = self._used if self.options.parameters.delete_services else set()
+                for name in sorted(used | self.client.in_flight.created):
+                    self.delete_service(name)
+        finally:  # Ctrl-C during a deletion, which waits for the server, must not keep the board from being restored
+            self._used.clear()
+            self.close()
 
     def close(self) -> None:
         """Delete our service and close the connection. May be called twice."""

@@ -16,7 +16,7 @@ from replay import RECORDINGS, load
 from targets import predict_body
 
 from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.deepdetect.client import Client, extract_server_facts
+from pytest_ddperf.deepdetect.client import Client, encode, extract_server_facts
 from pytest_ddperf.deepdetect.protocol import build_predict_body, check_predictions
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.servers.batches import Batch
@@ -139,7 +139,7 @@ def test_a_service(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:
         service = client.service("resnet50")
-        totals = Batch(client, "resnet50", build_predict_body("resnet50", ["a.jpg"]), lambda _: None).totals()
+        totals = Batch(client, "resnet50", encode(build_predict_body("resnet50", ["a.jpg"])), lambda _: None).totals()
     except DdperfError as error:
         refused(error)
         return
@@ -165,4 +165,4 @@ def test_a_prediction(client: Client, pool: Pool, answer: Answered) -> None:
     assert timed.answer.head_ms is None or 0 <= timed.answer.head_ms < math.inf
     for prediction in timed.answer.predictions:
         assert prediction.classes
-        assert all(0 <= probability <= 1.001 for _, probability in prediction.classes)
+        assert all(0 <= probability <= 1.001 for probability in [one.probability for one in prediction.classes or ()])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import requests
 from scripted_deepdetect import ScriptedDeepDetect
 
-from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.client import Client, encode
 from pytest_ddperf.deepdetect.protocol import build_predict_body
 from pytest_ddperf.servers.batches import Batch
 
@@ -51,7 +51,7 @@ def _alternating(url: str) -> tuple[list[float], list[float]]:
     body = build_predict_body("resnet50", ["/srv/bench/img_00.jpg"])
     kept_ms, new_ms = [], []
     with Client(url) as client:
-        endpoint = Batch(client, "resnet50", body, lambda _: None)
+        endpoint = Batch(client, "resnet50", encode(body), lambda _: None)
         endpoint.predict()
         for _ in range(PREDICTIONS):
             began_s = time.process_time()

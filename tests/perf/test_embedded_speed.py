@@ -11,7 +11,7 @@ import onnxruntime as ort
 import pytest
 
 from pytest_ddperf.deepdetect import protocol
-from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.client import Client, encode
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.runtime import engine
@@ -62,7 +62,7 @@ def test_the_server_adds_at_most_10_percent_to_inference_and_30_to_the_whole_req
     direct_ms, predict_ms, request_ms = [], [], []  # of each turn, the shortest
     with launch.start(models=(model,), data_dir=folder) as server, Client(server.url) as client:
         body = protocol.build_predict_body(model, data, output={"best": 1})
-        endpoint = Batch(client, model, body, lambda _: None)
+        endpoint = Batch(client, model, encode(body), lambda _: None)
         for _ in range(3):
             direct.ms(batch)
             endpoint.predict()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.errors import LONGEST_SHOWN, BaselineFileError, DdperfError, InvalidRoundError, ServerError
-from pytest_ddperf.text import REPLACEMENT, format_table, quote_server_text
+from pytest_ddperf.errors import BaselineFileError, DdperfError, InvalidRoundError, ServerError
+from pytest_ddperf.text import LONGEST_SHOWN, REPLACEMENT, format_table, quote_server_text
 
 EVIL = "\x1b[31m\u202e\x07\ud800\x9b"
 

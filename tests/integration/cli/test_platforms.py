@@ -96,7 +96,7 @@ def test_a_board_that_is_like_a_platform_says_what_it_has_from_there(
     ],
 )
 def test_a_key_that_no_file_sets_is_shown_with_the_default_of_its_option(key: str, default: str) -> None:
-    assert describe_value(Platform("mine", "Mine"), key) == (default, "default")
+    assert describe_value(Platform("mine", "Mine"), key, None) == (default, "default")
 
 
 def test_an_unknown_platform_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,18 +270,18 @@ def test_the_embedded_server_is_not_asked(capsys: pytest.CaptureFixture[str]) ->
 
 @every_row("key", PLATFORM_KEYS)
 def test_every_key_has_a_value_to_show(key: str) -> None:
-    value, origin = describe_value(Platform("mine", "Mine"), key)
+    value, origin = describe_value(Platform("mine", "Mine"), key, None)
     assert value
     assert origin == "default"
 
 
 def test_the_knobs_of_single_networks_are_shown() -> None:
     knobs: dict[str, dict[str, Any]] = {"resnet50": {"img_width": 320, "rgb": True}, "vgg16": {"mllib": "ncnn"}}
-    shown, _ = describe_value(Platform("mine", "Mine", knobs=knobs), "knobs")
+    shown, _ = describe_value(Platform("mine", "Mine", knobs=knobs), "knobs", None)
     assert shown == "resnet50: img_width = 320, rgb = yes; vgg16: mllib = ncnn"
 
 
 def test_the_budgets_of_networks_are_shown() -> None:
     budgets = {"*": Budget(min_fps=10), "vgg16": Budget(max_ms=700, p95_ms=900.5)}
-    shown, _ = describe_value(Platform("mine", "Mine", budgets=budgets), "budgets")
+    shown, _ = describe_value(Platform("mine", "Mine", budgets=budgets), "budgets", None)
     assert shown == "*: min_fps = 10; vgg16: max_ms = 700, p95_ms = 900.5"

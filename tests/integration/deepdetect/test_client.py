@@ -22,7 +22,7 @@ from targets import predict_body
 from turned_clock import TurnedClock
 
 from pytest_ddperf.core.service_parameters import ServiceParameters
-from pytest_ddperf.deepdetect.client import Client, extract_server_facts, wait_until_up
+from pytest_ddperf.deepdetect.client import Client, encode, extract_server_facts, wait_until_up
 from pytest_ddperf.deepdetect.protocol import (
     build_predict_body,
     build_service_body,
@@ -32,7 +32,6 @@ from pytest_ddperf.deepdetect.protocol import (
 from pytest_ddperf.deepdetect.timed import Totals
 from pytest_ddperf.deepdetect.url import ServerUrl
 from pytest_ddperf.errors import (
-    LONGEST_SHOWN,
     AnswerError,
     ConfigurationError,
     GatewayError,
@@ -130,7 +129,7 @@ def find_fault(client: Client, exchange: Exchange) -> str:
         if type(error) is not kind:
             return f"{type(error).__name__} instead of {kind and kind.__name__}: {error}"
         dd_msg = exchange.answer["status"].get("dd_msg", "") if exchange.answer else ""
-        shown = quote_server_text(dd_msg, LONGEST_SHOWN)
+        shown = quote_server_text(dd_msg)
         missing = [fact for fact in (client.display_url, shown) if fact not in str(error)]
         return f"{missing} not in {error}" if missing else ""
     return "" if kind is None else f"no {kind.__name__}"
@@ -712,7 +711,7 @@ def test_what_is_no_deepdetect_server_is_not_waited_for(stage: ScriptedServer, c
 
 def test_totals_are_those_of_the_service_and_the_counts_of_the_others() -> None:
     with ScriptedDeepDetect(services=["resnet50", "vgg16"]) as server, Client(server.url) as client:
-        endpoint = Batch(client, "ResNet50", BODY, lambda _: None)
+        endpoint = Batch(client, "ResNet50", encode(BODY), lambda _: None)
         endpoint.predict()
         server.use_elsewhere("vgg16")
         totals = endpoint.totals()
@@ -723,7 +722,7 @@ def test_totals_are_those_of_the_service_and_the_counts_of_the_others() -> None:
 
 def test_an_older_server_has_no_totals() -> None:
     with ScriptedDeepDetect(services=["resnet50"], totals="none") as server, Client(server.url) as client:
-        assert Batch(client, "resnet50", BODY, lambda _: None).totals() is None
+        assert Batch(client, "resnet50", encode(BODY), lambda _: None).totals() is None
 
 
 def test_totals_that_only_the_service_itself_tells_are_found(stage: ScriptedServer, client: Client) -> None:
@@ -733,7 +732,7 @@ def test_totals_that_only_the_service_itself_tells_are_found(stage: ScriptedServ
         "/services/resnet50": {"body": {"name": "resnet50", "service_stats": stats}},
     }
     stage.respond = lambda request: Reply(200, answers[request.path])
-    totals = Batch(client, "resnet50", BODY, lambda _: None).totals()
+    totals = Batch(client, "resnet50", encode(BODY), lambda _: None).totals()
     assert isinstance(totals, Totals)
     assert (totals.own.predict_count, totals.others) == (4, None)
 
@@ -746,7 +745,7 @@ def test_a_round_against_a_scripted_server_has_the_scripted_times() -> None:
             Batch(
                 client,
                 "resnet50",
-                build_predict_body("resnet50", images, output={"best": 1}),
+                encode(build_predict_body("resnet50", images, output={"best": 1})),
                 lambda answer: check_predictions(answer, images),
             ),
             Plan(),

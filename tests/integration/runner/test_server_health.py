@@ -14,7 +14,7 @@ from turned_clock import TurnedClock
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.deepdetect.client import Client
-from pytest_ddperf.deepdetect.predictions import Prediction
+from pytest_ddperf.deepdetect.predictions import Class, Prediction
 from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo, ServiceStats
 from pytest_ddperf.errors import (
     AnswerError,
@@ -73,8 +73,8 @@ def unasked(model: str, batch_size: int) -> Answer:
     raise AssertionError(f"{model} was asked for {batch_size} images")
 
 
-def answered(category: str) -> Answer:
-    return Answer(1.0, (Prediction("0", ((category, 0.9),)),))
+def answered(*categories: str) -> Answer:
+    return Answer(1.0, tuple(Prediction(str(uri), (Class(one, 0.9),)) for uri, one in enumerate(categories)))
 
 
 def reported(count: int) -> Info:
@@ -257,10 +257,10 @@ class TestLaterAnswers:
 
     def test_images_that_the_first_answer_did_not_hold_are_compared_with_nothing(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"))
-        health.compare(LARGE, Answer(1.0, (Prediction("0", (("cat", 0.9),)), Prediction("1", (("dog", 0.9),)))))
+        health.compare(LARGE, answered("cat", "dog"))
 
     def test_a_smaller_batch_than_the_first_is_compared_by_the_images_that_it_holds(self, health: ServerHealth) -> None:
-        health.compare(LARGE, Answer(1.0, (Prediction("0", (("cat", 0.9),)), Prediction("1", (("dog", 0.9),)))))
+        health.compare(LARGE, answered("cat", "dog"))
         health.compare(SMALL, answered("cat"))
         with pytest.raises(AnswerError):
             health.compare(SMALL, answered("dog"))
@@ -268,8 +268,8 @@ class TestLaterAnswers:
     def test_a_near_tie_may_fall_otherwise_at_another_batch_size_and_not_at_the_same(
         self, health: ServerHealth
     ) -> None:
-        health.compare(SMALL, Answer(1.0, (Prediction("0", (("cat", 0.30),)),)))
-        other = Answer(1.0, (Prediction("0", (("dog", 0.29),)),))
+        health.compare(SMALL, Answer(1.0, (Prediction("0", (Class("cat", 0.30),)),)))
+        other = Answer(1.0, (Prediction("0", (Class("dog", 0.29),)),))
         health.compare(LARGE, other)
         with pytest.raises(AnswerError):
             health.compare(SMALL, other)
@@ -282,7 +282,7 @@ class TestLaterAnswers:
 
 def test_what_a_server_says_of_itself_is_remembered(server: ScriptedDeepDetect) -> None:
     with Client(server.url) as client:
-        assert client.latest_info is None
+        assert client.latest_info == Info()
         assert client.info() is client.latest_info
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +64,15 @@ def test_a_server_that_is_down_is_reported(server: ScriptedDeepDetect, names: st
     assert ServerLock(identify_server(server.url)).acquire_at_once()
 
 
+def test_a_server_of_which_no_client_can_be_created_is_not_kept_locked(tmp_path: Path) -> None:
+    options = ServerOptions("https://127.0.0.1:9", ca_path=tmp_path / "nowhere.pem")
+    with pytest.raises(ConfigurationError, match=r"nowhere\.pem"):
+        probe(options, quiet)
+    lock = ServerLock(options.identity)
+    assert lock.acquire_at_once()
+    lock.release()
+
+
 def test_a_server_that_somebody_measures_is_not_asked(server: ScriptedDeepDetect, names: str) -> None:
     lock = ServerLock(identify_server(server.url)).acquire(0, quiet)
     said: list[str] = []
@@ -90,6 +101,22 @@ def test_of_several_those_that_are_down_are_reported(server: ScriptedDeepDetect,
     )
     assert list(down) == ["nano", "tx1"]
     assert gone.url in str(down["nano"])
+
+
+def test_ctrl_c_does_not_wait_for_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    released, returned = threading.Event(), threading.Event()
+
+    def block(*_: object) -> None:
+        released.wait(0.2)  # meanwhile, the main thread begins to wait for the servers
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        released.wait(20)
+        returned.set()
+
+    monkeypatch.setattr("pytest_ddperf.servers.probe._ask", block)
+    with pytest.raises(KeyboardInterrupt):
+        probe_all({"tk1": ServerOptions("http://h:1")}, quiet)
+    assert not returned.is_set()
+    released.set()
 
 
 def test_platforms_that_share_a_server_ask_it_one_after_the_other(server: ScriptedDeepDetect, names: str) -> None:

@@ -46,6 +46,7 @@ def server() -> Iterator[ScriptedDeepDetect]:
 @pytest.fixture
 def client(server: ScriptedDeepDetect) -> Iterator[Client]:
     made = Client(server.url)
+    made.info()
     yield made
     made.close()
 

@@ -188,6 +188,20 @@ def test_one_that_is_still_being_created_at_the_end_is_reported(server: Scripted
     assert "vgg16" in said[0]
 
 
+def test_ctrl_c_while_a_service_is_deleted_at_the_end_does_not_keep_the_connection_open(
+    server: ScriptedDeepDetect, names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    target = opened(server, names, repository="/models/{model}")
+    target.service_for(VGG)
+    monkeypatch.setattr(target.client, "delete_service", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        target.finish()
+    assert not target.connection.is_open
+
+
 def test_a_service_of_somebody_else_whose_creation_was_refused_to_us_stays(
     server: ScriptedDeepDetect, names: str
 ) -> None:

@@ -101,7 +101,7 @@ def test_a_results_file_is_not_touched_before_there_is_a_result(tmp_path: Path) 
     assert sorted(one.name for one in tmp_path.iterdir()) == ["here", "old.csv"]
 
 
-@pytest.mark.parametrize("path", [".", "nowhere/results.csv"])
+@pytest.mark.parametrize("path", [".", "nowhere/results.csv", "/proc/version", "/dev/null"])
 def test_a_results_file_that_cannot_be_is_refused_before_the_run(path: str) -> None:
     with pytest.raises(ConfigurationError, match="results"):
         check_results({"csv": path})

@@ -39,13 +39,6 @@ def test_a_batch_size_that_failed_is_closed_by_a_line_of_the_same_form_without_a
     assert all(math.isnan(float(one)) for one in match.groups()[1:])
 
 
-def test_passes_of_a_batch_size_that_failed_count_for_nothing() -> None:
-    half = BatchResult(8, (20.0, 30.0), failure="the third pass failed")
-    assert not half.measured
-    assert "mean processing time = nan" in format_closing_line(half)
-    assert json.loads(render_json([half])) == []
-
-
 def test_the_csv_is_dd_benchs_with_a_row_for_what_was_measured() -> None:
     assert render_csv([TWO, FAILED]) == "batch_size,mean processing time,mean time per img\r\n2,25.0,12.5\r\n"
     assert list(csv.DictReader(io.StringIO(render_csv([TWO])))) == [

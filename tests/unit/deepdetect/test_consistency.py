@@ -14,7 +14,7 @@ from pytest_ddperf.deepdetect.consistency import (
     describe_change,
     describe_disagreement,
 )
-from pytest_ddperf.deepdetect.predictions import Prediction
+from pytest_ddperf.deepdetect.predictions import Class, Prediction
 from pytest_ddperf.deepdetect.protocol import Answer, parse_prediction
 
 CLASSES = st.tuples(st.sampled_from(["cat", "dog"]), st.floats(0, 1))
@@ -55,7 +55,7 @@ def change(task: Task, before: dict[str, Any], after: dict[str, Any], rounding: 
 
 
 def answered(seen: dict[str, tuple[str, float]]) -> Answer:
-    return Answer(1.0, tuple(Prediction(uri, (one,)) for uri, one in seen.items()))
+    return Answer(1.0, tuple(Prediction(uri, (Class(*one),)) for uri, one in seen.items()))
 
 
 def classified(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.core.tasks import Task
-from pytest_ddperf.deepdetect.predictions import Box, Neighbour, Prediction, Region, find_flaws
+from pytest_ddperf.deepdetect.predictions import Box, Class, Neighbour, Prediction, Region, Size, Value, find_flaws
 from pytest_ddperf.deepdetect.protocol import check_predictions, parse_prediction
 from pytest_ddperf.errors import AnswerError
 
@@ -44,15 +44,21 @@ def test_an_answer_as_the_task_has_it_is_right(task: Task) -> None:
 
 
 def test_what_is_reported_of_each_task() -> None:
-    assert parsed(**RIGHT[Task.DETECTION]).boxes == (Box(1.5, 20, 30.25, 2.0),) * 2
-    assert parsed(**RIGHT[Task.SEGMENTATION]).image_size == (3, 2)
+    assert parsed(**RIGHT[Task.DETECTION]).classes == (Class("face", 0.9, Box(1.5, 20, 30.25, 2.0)),) * 2
+    assert parsed(**RIGHT[Task.SEGMENTATION]).image_size == Size(3, 2)
     assert parsed(**RIGHT[Task.SEGMENTATION]).mask == (0.0, 1.0, 2.0, 1.0, 0.0, 3.0)
-    assert parsed(**RIGHT[Task.REGRESSION]).vector == (("age", 41.5),)
+    assert parsed(**RIGHT[Task.REGRESSION]).vector == (Value("age", 41.5),)
     assert parsed(**RIGHT[Task.SEARCH]).neighbours == (Neighbour("x.jpg", 0.0), Neighbour("y.jpg", 1.5))
     assert parsed(**RIGHT[Task.ROI_SEARCH]).regions == (
-        Region("face", 0.9, (0.1, 0.2), Box(1.5, 20, 30.25, 2.0), (Neighbour("x.jpg", 0.0),)),
+        Region(
+            "face",
+            0.9,
+            Box(1.5, 20, 30.25, 2.0),
+            features=(0.1, 0.2),
+            neighbours=(Neighbour("x.jpg", 0.0),),
+        ),
     )
-    assert parsed(**RIGHT[Task.OCR]).classes == (("rue de rivoli", 1.0),)
+    assert parsed(**RIGHT[Task.OCR]).classes == (Class("rue de rivoli", 1.0),)
 
 
 @every_row("corner, value", itertools.product(["xmin", "ymin", "xmax", "ymax"], [math.nan, math.inf, None, "3", True]))

@@ -12,11 +12,10 @@ from messages import assert_names
 from replay import RECORDINGS, load
 
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
-from pytest_ddperf.deepdetect.predictions import Prediction
+from pytest_ddperf.deepdetect.predictions import Class, Prediction
 from pytest_ddperf.deepdetect.protocol import (
     Answer,
     ServiceStats,
-    build_inline_uris,
     build_predict_body,
     build_service_body,
     check_predictions,
@@ -25,11 +24,7 @@ from pytest_ddperf.deepdetect.protocol import (
     parse_service,
 )
 from pytest_ddperf.deepdetect.status import raise_for_status
-from pytest_ddperf.errors import (
-    AnswerError,
-    ConfigurationError,
-    DdperfError,
-)
+from pytest_ddperf.errors import AnswerError, DdperfError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +54,7 @@ def prediction_answer(**changes: object) -> dict[str, Any]:
 
 
 def answer_of(*uris: str, probability: float = 0.5) -> Answer:
-    return Answer(1.0, tuple(Prediction(uri, (("n01 cat", probability),)) for uri in uris))
+    return Answer(1.0, tuple(Prediction(uri, (Class("n01 cat", probability),)) for uri in uris))
 
 
 # --- bodies
@@ -258,10 +253,6 @@ def test_predictions_may_come_in_any_order() -> None:
     check_predictions(answer_of("b.jpg", "a.jpg"), ["a.jpg", "b.jpg"])
 
 
-def test_inline_images_come_back_under_their_numbers() -> None:
-    check_predictions(answer_of("1", "0"), build_inline_uris(2))
-
-
 def test_a_wrong_uri_is_refused() -> None:
     with pytest.raises(AnswerError) as caught:
         check_predictions(answer_of("b.jpg"), ["a.jpg"])
@@ -298,12 +289,6 @@ def test_a_prediction_without_a_class_is_refused() -> None:
     assert_names(caught, "no class", "1 of 1 images", "a.jpg")
 
 
-def test_a_batch_that_names_an_image_twice_is_a_mistake_of_the_configuration() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        check_predictions(answer_of("a.jpg"), ["a.jpg", "a.jpg"])
-    assert_names(caught, "a.jpg", "more than once")
-
-
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_recorded_batches_pass(recording: str) -> None:
     batches = [one for one in load(recording) if one.name.startswith("predict_batch_")]
@@ -333,14 +318,14 @@ def test_classes_read_past_the_tensor_are_refused() -> None:
 
 
 def test_probabilities_that_sum_up_to_more_than_one_are_wrong() -> None:
-    answer = Answer(1.0, (Prediction("0", tuple((f"c{number}", 1.0) for number in range(7))),))
+    answer = Answer(1.0, (Prediction("0", tuple(Class(f"c{number}", 1.0) for number in range(7))),))
     with pytest.raises(AnswerError) as caught:
         check_predictions(answer, ["0"])
     assert_names(caught, "probabilities", "1 images", "0 (7)")
 
 
 def test_rounding_may_lift_the_sum_of_a_thousand_probabilities_a_little() -> None:
-    answer = Answer(1.0, (Prediction("0", tuple((f"c{number}", 0.001005) for number in range(1000))),))
+    answer = Answer(1.0, (Prediction("0", tuple(Class(f"c{number}", 0.001005) for number in range(1000))),))
     check_predictions(answer, ["0"])
 
 

@@ -14,7 +14,7 @@ from pytest_ddperf.core.records import Against, CellKey, Clock, Conditions, Meas
 from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
 from pytest_ddperf.deepdetect.timed import Timed, Totals
 from pytest_ddperf.errors import DdperfError, ServerFailedError
-from pytest_ddperf.measure.loop import Plan
+from pytest_ddperf.measure.loop import REMEASURED_AT_MOST, Plan
 from pytest_ddperf.measure.pairs import (
     REFERENCE,
     UNDER_TEST,
@@ -142,6 +142,21 @@ def test_a_round_with_another_client_on_the_reference_is_measured_again() -> Non
     assert found.invalid == ""
     assert len(found.rounds) == 1
     assert len(new.log) > 18  # one round has 16 predictions, and 2 to warm up
+
+
+def test_a_round_that_a_board_rejects_was_exclusive_even_if_the_one_before_was_not() -> None:
+    new, old = two_sides()
+
+    def use(number: int) -> None:
+        if number == 3:
+            old.others = {"other": 1}
+
+    new.during = use
+    observer = FakeObserver(reasons=["the board throttled"] * REMEASURED_AT_MOST)
+    sides = Side(new, observer), Side(old, FakeObserver())
+    found = measure_paired_cell(sides, Plan(warmup=1), NOTHING_YET, draw_orders(8, "1"), one_server=False)
+    assert_names(found.invalid, "throttled")
+    assert found.exclusive is True
 
 
 def test_another_client_that_uses_the_reference_while_the_other_server_is_measured_is_seen() -> None:
