@@ -66,8 +66,9 @@ class Deadline:
         self._closed = False
 
     def _connected(self, opened: socket.socket) -> None:
-        self.opened += 1
-        self._sockets.add(opened)
+        with self._changed:  # the watching thread may be reading them
+            self.opened += 1
+            self._sockets.add(opened)
 
     def _watch(self) -> None:
         with self._changed:
