@@ -102,7 +102,7 @@ def _check_servers(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool
 
 def _no_server(bench: BenchSession, down: Mapping[str, DdperfError]) -> Exception:
     """Return the error that ends the run; its exit status is 4, or that of --ddperf-infra-exit-code."""
-    causes = " ".join(f"{platform}: {error}" for platform, error in down.items())
+    causes = " ".join(f"{platform}: {str(error).rstrip('.')}." for platform, error in down.items())
     text = (
         f"ddperf: no server to measure. {causes} Start it, use another one with --ddperf-url=URL, wait for it "
         "with --ddperf-wait=SECONDS, or run on this machine with --ddperf-url=embedded."

@@ -129,7 +129,7 @@ class TestInfraExitCode:
         tk1.server.close()
         result = tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE, *how)
         assert result.ret == 75
-        assert_names(result, "no server to measure", tk1.server.url)
+        assert_names(result, "no server to measure", f"(server {tk1.server.url}). Start it")
 
     def test_is_not_the_status_of_a_wrong_option(self, tk1: BenchProject) -> None:
         result = tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE, "--ddperf-npasses=0")
