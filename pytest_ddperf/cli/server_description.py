@@ -38,7 +38,7 @@ def format_server(platform: str, catalog: Catalog, project_dir: Path, info: Info
         ways = describe_ways(options, networks, info)
         rows = [
             ("build", describe_build(info)),
-            *[("backend", text) for text in describe_backend(options, info)],
+            *[("backend", text) for text in describe_backend(options, networks, info)],
             *[("networks", f"{way}: {', '.join(models)}") for way, models in ways.items()],
             *[("misleading", text) for text in describe_pitfalls(options, networks, info)],
         ]
@@ -64,11 +64,13 @@ def describe_build(info: Info) -> str:
     return f"{backends}; {device}{f', TensorRT {tensorrt}' if tensorrt else ''}{commit}"
 
 
-def describe_backend(options: ServerOptions, info: Info) -> list[str]:
-    """Describe the backend of the services that a run would create."""
+def describe_backend(options: ServerOptions, networks: Sequence[Network], info: Info) -> list[str]:
+    """Describe the backend of the services that a run would create; empty if each network already has a service."""
     backends, why = _backends(options, None, info)
     if why:
         return [why]
+    if all(find_service(options, network, info) is not None for network in networks):
+        return []
     if not backends:
         return [f"no service can be created: the server has none of {', '.join(BACKENDS)}"]
     if len(backends) > 1 and not info.backends:
