@@ -11,6 +11,9 @@ from messages import assert_names
 from scripted_deepdetect import internal_error, out_of_memory, service_not_found
 from workers import plain_and_xdist
 
+from pytest_ddperf.deepdetect.url import identify_server
+from pytest_ddperf.servers.lock import ServerLock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,6 +78,23 @@ def test_a_fault_ends_in_its_verdict_and_the_other_cells_are_measured(
     assert tk1.verdicts() == {cell: verdict for cell, verdict in expected(fault).items() if verdict != "unavailable"}
     measured = {str(record.key) for record in tk1.records() if record.now_ms is not None}
     assert measured == {cell for cell, verdict in expected(fault).items() if verdict in {"ok", "new"}}
+
+
+def test_a_line_about_a_fault_begins_a_line_with_q_too(tk1: BenchProject) -> None:
+    fault = next(one for one in FAULTS if one.said == "is back after" and "--ddperf-recovery-timeout" in one.name)
+    fault.arrange(tk1.server)
+    lines = tk1.run(*GOOGLENET_AND_SQUEEZENET, *fault.args, "-q").outlines
+    assert [line.startswith("ddperf: ") for line in lines if "stopped responding; waiting" in line] == [True]
+
+
+def test_a_server_that_another_run_keeps_for_too_long_has_no_remedies_of_one_that_is_down(tk1: BenchProject) -> None:
+    other = ServerLock(identify_server(tk1.server.url))
+    assert other.acquire_at_once()
+    result = tk1.run(*GOOGLENET_AND_SQUEEZENET, "--ddperf-lock-wait=0.1")
+    other.release()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert_names(result, "no server to measure", "Another run", "--ddperf-lock-wait=SECONDS")
+    assert "--ddperf-wait=SECONDS" not in f"{result.stderr}{result.stdout}"
 
 
 @plain_and_xdist
