@@ -243,7 +243,8 @@ def ineffective_options(session: BenchSession, exit_status: int, *, expected: bo
     if session.cells.measured:
         return platform
     typed = _typed(config)
-    flags = [option.flag for option in OPTIONS if option.name in typed and option.name not in {"plot", "report"}]
+    elsewhere = {"plot", "report", "missing-service"}  # reports of their own; the last one may have skipped the cells
+    flags = [option.flag for option in OPTIONS if option.name in typed and option.name not in elsewhere]
     if not flags or not expected:
         return []
     cells = len(session.cells.collected)

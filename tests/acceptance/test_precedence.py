@@ -244,6 +244,14 @@ def test_options_and_a_marker_without_a_common_cell_are_a_warning_that_says_so(
     assert_names(result, "--ddperf-batch-sizes", "had no effect", "no cell matches", "marker")
 
 
+def test_the_option_that_skipped_the_cells_is_not_one_without_effect(tk1: BenchProject) -> None:
+    missing = ("--ddperf-service=none_{model}", "--ddperf-missing-service=skip")
+    result = tk1.run("--ddperf-models=vgg16", "--ddperf-batch-sizes=8", *missing, "--ddperf-run-unavailable")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert_names(result, "--ddperf-service", "had no effect")
+    assert "--ddperf-missing-service" not in str(result.stdout)
+
+
 def test_an_unrelated_run_says_nothing_of_a_variable_or_an_ini_key(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
