@@ -115,6 +115,10 @@ class ServerUnreachableError(ServerError):
     """No connection, a connection that was cut, or no answer in time."""
 
 
+class ServerLockedError(ServerUnreachableError):
+    """Another run on this host is measuring on the server."""
+
+
 class ServerGoneError(ServerUnreachableError):
     """A server disappeared: the connection was cut during a request, or has been refused since."""
 

@@ -37,9 +37,10 @@ def format_server(platform: str, catalog: Catalog, project_dir: Path, info: Info
         networks = [settings.catalog.networks[model] for model in settings.models(platform)]
         ways = describe_ways(options, networks, info)
         backends, refusal = _backends(options, None, info)
+        creates = any(find_service(options, network, info) is None for network in networks)
         rows = [
             ("build", describe_build(info)),
-            ("backend", refusal or describe_backend(options, backends, info)),
+            *([("backend", refusal or describe_backend(options, backends, info))] if refusal or creates else []),
             *[("networks", f"{way}: {', '.join(models)}") for way, models in ways.items()],
             *[("misleading", text) for text in describe_pitfalls(options, backends, networks, info)],
         ]

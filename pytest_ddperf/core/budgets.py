@@ -212,9 +212,9 @@ class BudgetCheck:
 
     @property
     def distance(self) -> str:
-        """How far the figure is from the limit, as a share of the allowed time: `8.2 % beyond`."""
+        """How far the figure is from the limit, as a share of the allowed time: `8.2 % beyond`, `9.7 % within`."""
         percent = -self.headroom * 100
-        return f"{abs(percent):.{digits_beside(percent, 0.0)}f} % {'beyond' if percent > 0 else 'below'}"
+        return f"{abs(percent):.{digits_beside(percent, 0.0)}f} % {'beyond' if percent > 0 else 'within'}"
 
     def _format(self, value: float) -> str:
         text = format_ms(value)
@@ -233,7 +233,7 @@ class BudgetCheck:
         if self.standing is not Standing.UNDECIDED:
             return shown
         best, worst = (self.high, self.low) if self.key == "min_fps" else (self.low, self.high)
-        return f"{shown}, undecided: certain from {self._share(best)} % beyond or {self._share(worst)} % below"
+        return f"{shown}, undecided: certain from {self._share(best)} % beyond or {self._share(worst)} % within"
 
     def _share(self, end: float) -> str:
         """Format the distance at which the limit would be an end of the interval, as percent of the allowed time."""

@@ -161,7 +161,8 @@ class Controller:
 
     def _ineffective_options(self, exit_status: int) -> list[str]:
         predicted = self._gated and not self._bench.measures
-        return ineffective_options(self._bench, exit_status, expected=not self._cell_failed and not predicted)
+        expected = not self._cell_failed and not predicted
+        return ineffective_options(self._bench, exit_status, expected=expected, gated=self._gated)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Print one table per platform, the failures, the totals, and the paths of written files."""

@@ -223,7 +223,7 @@ def explain_missing_outputs(session: BenchSession) -> list[str]:
     return [f"ddperf: nothing was measured, so {' and '.join(lost)}."] if lost else []
 
 
-def ineffective_options(session: BenchSession, exit_status: int, *, expected: bool) -> list[str]:
+def ineffective_options(session: BenchSession, exit_status: int, *, expected: bool, gated: bool) -> list[str]:
     """Return warnings about options on the command line that had no effect; empty if there are none.
 
     Options in the environment or in files are not checked, because they may be meant for other runs. A run that ended
@@ -233,6 +233,7 @@ def ineffective_options(session: BenchSession, exit_status: int, *, expected: bo
         session: the session of the process that the user started.
         exit_status: pytest's exit status.
         expected: whether the cells of the run should have produced a measurement.
+        gated: whether a test that uses the fixture was run or skipped.
     """
     config = session.config
     other_task = any(config.getoption(name, default=False) for name in (*_OTHER_TASKS, "setuponly", "setupplan"))
@@ -242,11 +243,15 @@ def ineffective_options(session: BenchSession, exit_status: int, *, expected: bo
     if session.cells.measured:
         return platform
     typed = _typed(config)
-    flags = [option.flag for option in OPTIONS if option.name in typed and option.name not in {"plot", "report"}]
+    elsewhere = {"plot", "report", "missing-service"}  # reports of their own; the last one may have skipped the cells
+    flags = [option.flag for option in OPTIONS if option.name in typed and option.name not in elsewhere]
     if not flags or not expected:
         return []
     cells = len(session.cells.collected)
-    why = f"0 of {cells} cell{'s' * (cells > 1)}" if cells else "no test of this run uses the `ddperf` fixture"
+    why = f"0 of {cells} cell{'s' * (cells > 1)}"
+    if not cells:
+        no_cell = "no cell matches both the options and the marker of a test"
+        why = no_cell if gated else "no selected test uses the `ddperf` fixture"
     return [f"{', '.join(flags)} had no effect, because nothing was measured: {why}.", *platform]
 
 

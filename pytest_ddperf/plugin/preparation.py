@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.config.resolve import check_services
-from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError
+from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError, ServerLockedError
 from pytest_ddperf.history.writer import check_writable
 from pytest_ddperf.plugin.baseline_update import check_updates
 from pytest_ddperf.plugin.outputs import read_trends
@@ -102,10 +102,12 @@ def _check_servers(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool
 
 def _no_server(bench: BenchSession, down: Mapping[str, DdperfError]) -> Exception:
     """Return the error that ends the run; its exit status is 4, or that of --ddperf-infra-exit-code."""
-    causes = " ".join(f"{platform}: {error}" for platform, error in down.items())
-    text = (
-        f"ddperf: no server to measure. {causes} Start it, use another one with --ddperf-url=URL, wait for it "
-        "with --ddperf-wait=SECONDS, or run on this machine with --ddperf-url=embedded."
-    )
+    causes = " ".join(f"{platform}: {str(error).rstrip('.')}." for platform, error in down.items())
+    text = f"ddperf: no server to measure. {causes}"
+    if not all(isinstance(error, ServerLockedError) for error in down.values()):  # they say what to do
+        text += (
+            " Start it, use another one with --ddperf-url=URL, wait for it with --ddperf-wait=SECONDS, or run on this "
+            "machine with --ddperf-url=embedded."
+        )
     code = bench.settings.value("infra-exit-code")
     return pytest.UsageError(text) if code is None else pytest.exit.Exception(text, returncode=code)

@@ -126,6 +126,8 @@ class BenchSession:
                 sys.stderr.flush()
             elif reporter is not None:
                 reporter.ensure_newline()
+                if reporter._tw.width_of_current_line:  # noqa: SLF001 - with -q, pytest does not end a line of dots
+                    reporter.line("")
                 reporter.write_line(line)
                 reporter.flush()  # otherwise a pipe would show the line only with later output
 

@@ -24,7 +24,7 @@ COLUMNS = ("cell", "budget", "now", "interval", "headroom", "decided")
 
 
 def format_budget(cell: Result) -> str:
-    """Format the limit of a cell that needs a look first: `min_fps = 25: 17.2 % below`; "" without a budget."""
+    """Format the limit of a cell that needs a look first: `min_fps = 25: 17.2 % within`; "" without a budget."""
     check = find_tightest(cell.budgets)
     if check is None:
         return ""

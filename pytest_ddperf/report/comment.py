@@ -23,7 +23,7 @@ LIMIT = 60_000
 """Maximum size of a comment, UTF-8 bytes, so at most as many characters; GitHub allows 65,536 characters."""
 
 _OMITTED = f"a comment is limited to {LIMIT:,} characters"
-_ROOM_FOR_RUNS, _ROOM_FOR_CAUSES, _ROOM_FOR_TAIL = 2_000, LIMIT // 4, LIMIT // 8
+_ROOM_FOR_RUNS, _ROOM_FOR_SHIFTS, _ROOM_FOR_CAUSES, _ROOM_FOR_TAIL = 2_000, LIMIT // 4, LIMIT // 4, LIMIT // 8
 _LONGEST_NAME = 200
 _ENDING = github.Ending(0)
 
@@ -34,8 +34,10 @@ def render_comment(results: Results) -> str:
     look = list(filter(_needs_attention, cells))
     rest = [cell for cell in cells if not _needs_attention(cell)]
     runs = github.select_fitting((f"{line}\n" for line in github.list_runs(results)), _ROOM_FOR_RUNS)
+    paragraphs = (f"**{escape_inline(shift)}**\n\n" for shift in phrases.describe_shifts(results))
+    shifts = github.select_fitting(paragraphs, _ROOM_FOR_SHIFTS)
     causes, explained = github.render_shared_causes(look, _ENDING, _ROOM_FOR_CAUSES)
-    head = f"{_marker(results)}\n### Inference speed\n\n{summarise(results)}\n\n{causes}"
+    head = f"{_marker(results)}\n### Inference speed\n\n{summarise(results)}\n\n{''.join(shifts)}{causes}"
     section = f"\n<details>\n<summary>{_summary(rest, also=bool(look))}</summary>\n\n"
     tail = f"\n{''.join(runs)}{github.render_tail(results, _ROOM_FOR_TAIL)}\n</details>\n"
     with_budgets = any(cell.budgets for cell in cells)

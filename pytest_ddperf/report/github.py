@@ -312,9 +312,10 @@ def _annotation(cell: Result) -> str:
     otherwise = cell.outcome is Outcome.OVER_BUDGET
     if otherwise or cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return clip(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
+    compared = "reference" if cell.reference else "baseline"
     return clip(
-        f"{format_ms(cell.now_ms)} ms per image now, baseline {format_ms(cell.baseline_ms)} ms per image, "
-        f"{phrases.format_decision(cell)}: {cell.reason}\nBaseline: {cell.baseline_source}",
+        f"{format_ms(cell.now_ms)} ms per image now, {compared} {format_ms(cell.baseline_ms)} ms per image, "
+        f"{phrases.format_decision(cell)}: {cell.reason}\n{compared.capitalize()}: {cell.baseline_source}",
         _MESSAGE,
     )
 

@@ -108,7 +108,7 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str) -> s
             f"{format_ms(now)} ms per image in the latest nights, {format_ms(baseline_ms)} ms per image before the rise"
         )
     beside = "".join(f", {text}" for text in describe_comparison(record))
-    notes = "".join(f" Note: {note}" for note in record.notes)
+    notes = "".join(f" Note: {note}." for note in record.notes)
     load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
     return (
         f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {figures}, "
@@ -200,7 +200,7 @@ def _cell(cell: Result) -> Segment:
 def format_table_title(title: str, platform: str, cells: Sequence[Result]) -> str:
     """Format the line above a platform's table: the platform, the clock and the kinds of baselines."""
     cells = [cell for cell in cells if not cell.key.scenario]
-    clocks = {cell.clock for cell in cells if cell.clock}
+    clocks = {cell.clock for cell in cells if cell.clock and cell.now_ms is not None}
     if not clocks:  # its cells have no baseline here, even if the platform has one
         return f"{platform}: {title}. ms per image (nothing measured)"
     clock = ", ".join(sorted(CLOCK_NAMES[Clock(one)] for one in clocks))
@@ -231,7 +231,8 @@ def failure_text(cell: Result) -> str:
     otherwise = cell.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED, Outcome.OVER_BUDGET}
     if otherwise or cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return reason
-    numbers = f"{format_ms(cell.now_ms)} ms/img, baseline {format_ms(cell.baseline_ms)}, {format_decision(cell)}"
+    compared = "reference" if cell.reference else "baseline"
+    numbers = f"{format_ms(cell.now_ms)} ms/img, {compared} {format_ms(cell.baseline_ms)}, {format_decision(cell)}"
     if cell.creep is not None:
         numbers = f"{cell.creep}; {numbers}"
     elif cell.outcome is Outcome.REGRESSED:

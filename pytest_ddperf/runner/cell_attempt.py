@@ -163,8 +163,9 @@ class CellAttempt:
         if kept and self._run.plan.is_one_server and ours.name == theirs.name:
             yield f"the service {ours.name} already existed and is asked twice"
         elif kept:
+            verb = "is" if len(kept) == 1 else "are"
             yield (
-                f"the service of {' and that of '.join(kept)} already existed and is not recreated between rounds: "
+                f"the service of {' and that of '.join(kept)} already existed and {verb} not recreated between rounds: "
                 "differences of start-up cannot be distinguished from a change"
             )
         difference = self._run.health.describe_difference(self._key, other._run.health)

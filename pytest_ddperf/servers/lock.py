@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
+from pytest_ddperf.errors import ConfigurationError, ServerLockedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class ServerLock:
         """Acquire the lock; if another process holds it, report that and wait for its release.
 
         Raises:
-            ServerUnreachableError: another process held the lock for all of `wait_s`.
+            ServerLockedError: another process held the lock for all of `wait_s`.
             ConfigurationError: the lock file cannot be created or opened.
         """
         if self.acquire_at_once():
@@ -78,7 +78,7 @@ class ServerLock:
             time.sleep(min(_ASKED_EVERY_S, left_s))
             if self.acquire_at_once():
                 return self
-        raise ServerUnreachableError(
+        raise ServerLockedError(
             f"Another run has been measuring on {self.name} for {wait_s:g} s, and two clients at once would distort "
             "each other's times. Stop that run, or wait longer with --ddperf-lock-wait=SECONDS. Its lock is "
             f"{self.path}."

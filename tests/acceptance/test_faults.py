@@ -11,6 +11,9 @@ from messages import assert_names
 from scripted_deepdetect import internal_error, out_of_memory, service_not_found
 from workers import plain_and_xdist
 
+from pytest_ddperf.deepdetect.url import identify_server
+from pytest_ddperf.servers.lock import ServerLock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,6 +80,23 @@ def test_a_fault_ends_in_its_verdict_and_the_other_cells_are_measured(
     assert measured == {cell for cell, verdict in expected(fault).items() if verdict in {"ok", "new"}}
 
 
+def test_a_line_about_a_fault_begins_a_line_with_q_too(tk1: BenchProject) -> None:
+    fault = next(one for one in FAULTS if one.said == "is back after" and "--ddperf-recovery-timeout" in one.name)
+    fault.arrange(tk1.server)
+    lines = tk1.run(*GOOGLENET_AND_SQUEEZENET, *fault.args, "-q").outlines
+    assert [line.startswith("ddperf: ") for line in lines if "stopped responding; waiting" in line] == [True]
+
+
+def test_a_server_that_another_run_keeps_for_too_long_has_no_remedies_of_one_that_is_down(tk1: BenchProject) -> None:
+    other = ServerLock(identify_server(tk1.server.url))
+    assert other.acquire_at_once()
+    result = tk1.run(*GOOGLENET_AND_SQUEEZENET, "--ddperf-lock-wait=0.1")
+    other.release()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert_names(result, "no server to measure", "Another run", "--ddperf-lock-wait=SECONDS")
+    assert "--ddperf-wait=SECONDS" not in f"{result.stderr}{result.stdout}"
+
+
 @plain_and_xdist
 def test_nothing_is_predicted_beside_a_prediction_that_was_given_up(
     tk1: BenchProject, how: tuple[str, ...], capfd: pytest.CaptureFixture[str]
@@ -129,7 +149,7 @@ class TestInfraExitCode:
         tk1.server.close()
         result = tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE, *how)
         assert result.ret == 75
-        assert_names(result, "no server to measure", tk1.server.url)
+        assert_names(result, "no server to measure", f"(server {tk1.server.url}). Start it")
 
     def test_is_not_the_status_of_a_wrong_option(self, tk1: BenchProject) -> None:
         result = tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE, "--ddperf-npasses=0")

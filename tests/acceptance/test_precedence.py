@@ -233,6 +233,25 @@ def test_cells_that_were_all_skipped_are_a_warning_and_exit_5(tk1: BenchProject)
     assert_names(result, "had no effect")
 
 
+@plain_and_xdist
+def test_options_and_a_marker_without_a_common_cell_are_a_warning_that_says_so(
+    tk1: BenchProject, how: tuple[str, ...]
+) -> None:
+    text = "import pytest\n\n@pytest.mark.ddperf(batch_sizes=[1, 2])\ndef test_mine(ddperf):\n    ddperf.measure()\n"
+    (tk1.path / "test_mine.py").write_text(text, encoding="utf-8")
+    result = tk1.bare("test_mine.py", *tk1.where, "--ddperf-batch-sizes=4", *how)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert_names(result, "--ddperf-batch-sizes", "had no effect", "no cell matches", "marker")
+
+
+def test_the_option_that_skipped_the_cells_is_not_one_without_effect(tk1: BenchProject) -> None:
+    missing = ("--ddperf-service=none_{model}", "--ddperf-missing-service=skip")
+    result = tk1.run("--ddperf-models=vgg16", "--ddperf-batch-sizes=8", *missing, "--ddperf-run-unavailable")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert_names(result, "--ddperf-service", "had no effect")
+    assert "--ddperf-missing-service" not in str(result.stdout)
+
+
 def test_an_unrelated_run_says_nothing_of_a_variable_or_an_ini_key(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,14 @@ def test_check_says_how_each_network_can_be_served(tmp_path: Path, capsys: pytes
     assert text.endswith("pytest benchmarks --platform=tk1")
 
 
+def test_check_says_nothing_of_a_backend_to_create_services_with_if_each_network_has_a_service(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = check(tmp_path, capsys, 'models = ["vgg16"]\n', build_flags=TORCH_BUILD, services=["vgg16"])
+    assert "existing services (caffe): vgg16" in text
+    assert "backend torch" not in text
+
+
 @pytest.mark.parametrize(
     ("keys", "scripted", "command"),
     [

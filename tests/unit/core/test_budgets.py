@@ -55,14 +55,14 @@ def test_a_check_states_limit_figure_interval_and_distance() -> None:
     assert_names(
         str(check("min_fps", 25, 20, Standing.OVER)), "min_fps = 25", "20.0 images/s", "[19.6, 20.6]", "25.0 % beyond"
     )
-    assert_names(str(check("p95_ms", 100, 50)), "p95_ms = 100", "50.0 ms/request", "50.0 % below")
+    assert_names(str(check("p95_ms", 100, 50)), "p95_ms = 100", "50.0 ms/request", "50.0 % within")
 
 
 def test_an_undecided_check_states_from_where_it_is_certain() -> None:
     text = str(BudgetCheck("max_ms", 40, 40.4, 39.0, 41.0, Standing.UNDECIDED))
-    assert_names(text, "1.0 % beyond", "3.6 % beyond", "1.5 % below")
+    assert_names(text, "1.0 % beyond", "3.6 % beyond", "1.5 % within")
     text = str(BudgetCheck("min_fps", 25, 25.25, 24.5, 26.0, Standing.UNDECIDED))
-    assert_names(text, "1.0 % below", "3.0 % beyond", "3.0 % below")
+    assert_names(text, "1.0 % within", "3.0 % beyond", "3.0 % within")
     assert_names(str(BudgetCheck("max_ms", 40, 40.4, None, None, Standing.UNDECIDED)), "too few passes")
 
 
@@ -96,10 +96,10 @@ def test_a_check_of_no_limit_or_no_time_is_refused(fields: dict[str, Any], facts
     "limit, value, figure, distance",
     [
         (40.0, 40.004, "40.004", "0.01 % beyond"),
-        (40.0, 39.996, "39.996", "0.01 % below"),
-        (40.0, 40.0, "40.0", "0.0 % below"),
+        (40.0, 39.996, "39.996", "0.01 % within"),
+        (40.0, 40.0, "40.0", "0.0 % within"),
         (12345.0, 12345.2, "12345.2", "0.002 % beyond"),
-        (12345.0, 12344.96, "12344.96", "0.0003 % below"),
+        (12345.0, 12344.96, "12344.96", "0.0003 % within"),
         (0.02, 0.020004, "0.020004", "0.02 % beyond"),
         (2e-5, 2.004e-5, "0.00002004", "0.2 % beyond"),
     ],

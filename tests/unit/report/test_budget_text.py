@@ -53,7 +53,7 @@ def test_the_cells_over_their_budgets_are_counted_among_those_with_one() -> None
 
 def test_a_cell_shows_its_tightest_limit() -> None:
     assert budget_text.format_budget(SLOW) == "max_ms = 40: 25.0 % beyond"
-    assert budget_text.format_budget(FAST) == "min_fps = 25: 50.0 % below"
+    assert budget_text.format_budget(FAST) == "min_fps = 25: 50.0 % within"
     assert budget_text.format_budget(NEAR) == "max_ms = 40: 1.0 % beyond (undecided)"
     assert budget_text.format_budget(FREE) == ""
 
@@ -68,7 +68,7 @@ def test_every_limit_has_a_line_with_the_least_headroom_first() -> None:
 
 def test_a_run_names_the_least_headroom_and_stored_runs_list_all() -> None:
     run = results(FAST, SLOW, FREE)
-    assert "least headroom: tk1-resnet50-b1, min_fps = 25: 50.0 % below" in texts(
+    assert "least headroom: tk1-resnet50-b1, min_fps = 25: 50.0 % within" in texts(
         terminal.run_lines(run, width=100, recorded=True)
     )
     listed = texts(terminal.run_lines(run, width=100, recorded=True, budgets=True))
@@ -110,7 +110,7 @@ def test_a_single_cell_with_a_cause_says_once_that_it_is_over_its_budget() -> No
 def test_a_cell_over_one_of_its_limits_is_not_the_one_with_the_least_headroom() -> None:
     over = replace(SLOW, budgets=(OVER, replace(WITHIN, value=26.0)))
     assert texts(budget_text.headroom_lines([over, FAST], 200)) == [
-        "least headroom: tk1-resnet50-b1, min_fps = 25: 50.0 % below"
+        "least headroom: tk1-resnet50-b1, min_fps = 25: 50.0 % within"
     ]
     assert budget_text.headroom_lines([over], 200) == []
 
@@ -140,7 +140,7 @@ def test_the_summary_and_the_comment_have_a_column_of_budgets_only_if_there_are_
     run = results(FAST, SLOW, FREE)
     for text in (github.render_summary(run, github.Ending(1)), render_comment(run)):
         assert_names(
-            text, "| budget |", "1 of 2 over budget", "max_ms = 40: 25.0 % beyond", "min_fps = 25: 50.0 % below"
+            text, "| budget |", "1 of 2 over budget", "max_ms = 40: 25.0 % beyond", "min_fps = 25: 50.0 % within"
         )
         tables = [line for line in text.splitlines() if line.startswith("|")]
         assert {line.count("|") for line in tables if "---" in line} <= {10, 11}

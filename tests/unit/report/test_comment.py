@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from messages import assert_names
 from results_made import RUN, measured, not_measured, results
 
 from pytest_ddperf.core.networks import NETWORK_IDS
@@ -71,6 +72,23 @@ def omitted(text: str) -> int:
 def test_the_verdict_is_one_sentence(cells: list[Result], said: str) -> None:
     assert summarise(results(*cells)) == said
     assert f"\n{said}\n" in render_comment(results(*cells))
+
+
+def test_a_platform_that_is_slower_as_a_whole_comes_before_the_table_that_refers_to_it() -> None:
+    slow = replace(REGRESSED, change=0.3, suite_shift=0.3, platform_shifted=True, cause="the platform shifted")
+    cells = [replace(slow, key=CellKey("tk1", model, 8)) for model in NETWORK_IDS]
+    text = render_comment(results(*cells))
+    assert {row[-1] for row in tables(text)[0]} == {"see above"}
+    assert_names(text.partition("\n|")[0], "tk1 as a whole is 30.0 % slower", f"{len(cells)} of {len(cells)} cells")
+
+
+def test_hundreds_of_platforms_that_are_slower_as_a_whole_leave_room_for_cells() -> None:
+    slow = replace(REGRESSED, change=0.3, suite_shift=0.3, platform_shifted=True, cause="the platform shifted")
+    cells = [replace(slow, key=CellKey(f"board-{number}", "vgg16", 1)) for number in range(500)]
+    text = render_comment(results(*cells))
+    assert len(text.encode()) <= LIMIT
+    assert shown(text) > 0
+    assert shown(text) + omitted(text) == len(cells)
 
 
 @pytest.mark.parametrize("outcome", sorted(FAILING))

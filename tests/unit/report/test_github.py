@@ -15,7 +15,7 @@ from messages import assert_names
 from results_made import SERVER, measured, not_measured, results
 
 from pytest_ddperf.core.networks import NETWORK_IDS
-from pytest_ddperf.core.records import FAILING, Creep, Outcome
+from pytest_ddperf.core.records import AGAINST, FAILING, Creep, Outcome
 from pytest_ddperf.core.results import RunFacts
 from pytest_ddperf.report import github
 from pytest_ddperf.report.github import Ending
@@ -409,6 +409,14 @@ def test_cells_that_crept_are_a_list_with_since_when() -> None:
     lines = [line for line in summary.splitlines() if line.startswith("- tk1-")]
     assert len(lines) == 3
     assert_names(lines[0], str(crept[0].key.platform), "2026-11-03", "0123456789ab", "8.6 % over 14 nights")
+
+
+def test_the_annotation_of_a_cell_in_pairs_names_the_reference_not_a_baseline() -> None:
+    cell = replace(REGRESSED, baseline_kind=AGAINST, baseline_source="squeezenet_v1.1 on http://old:8080 (v1)")
+    (line,) = github.render_commands(results(cell), FAILED)
+    text = command(line)[2]
+    assert_names(text, "reference 100 ms per image", "Reference: squeezenet_v1.1 on http://old:8080")
+    assert "aseline" not in text
 
 
 def test_the_change_in_a_row_is_beside_its_limit() -> None:

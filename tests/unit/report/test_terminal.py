@@ -15,6 +15,7 @@ from pytest_ddperf.core.network_cost import Cost
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import (
+    AGAINST,
     Baseline,
     CellKey,
     CellRecord,
@@ -159,6 +160,7 @@ def test_the_message_of_a_regression_holds_everything_to_act_on() -> None:
         "--ddperf-update-baselines=all",
     ):
         assert part in said
+    assert "another backend.\n" in said
 
 
 def test_a_regression_without_a_measurement_still_has_a_message() -> None:
@@ -252,6 +254,12 @@ def test_the_title_of_nothing_measured_says_so() -> None:
     assert title == "tk1: Jetson TK1. ms per image (nothing measured)"
 
 
+def test_the_title_of_cells_that_crashed_after_a_round_does_not_deny_their_baseline() -> None:
+    crashed = replace(measured(Outcome.CRASHED), now_ms=None, change=None, baseline=None)
+    title = format_table_title("Jetson TK1", "tk1", cells([crashed]))
+    assert title == "tk1: Jetson TK1. ms per image (nothing measured)"
+
+
 def test_the_title_names_several_clocks() -> None:
     title = format_table_title("Jetson TK1", "tk1", cells([measured(), measured(batch_size=1, clock=Clock.HEAD)]))
     assert "(head.time, server's predict time)" in title
@@ -262,6 +270,15 @@ def test_a_failure_s_line_has_its_numbers() -> None:
     assert texts(format_failures(cells([record, measured()]))) == [
         "regressed tk1-squeezenet_v1.1-b8: 69.7 ms/img, baseline 53.6, +30.0 %"
     ]
+
+
+def test_a_failure_in_pairs_names_the_reference_not_a_baseline() -> None:
+    (cell,) = cells([measured(Outcome.REGRESSED, now_ms=69.7, change=0.3)])
+    (line,) = texts(
+        format_failures([replace(cell, baseline_kind=AGAINST, baseline_source="a on http://old:8080 (v1)")])
+    )
+    assert_names(line, "69.7 ms/img", "reference 53.6")
+    assert "baseline" not in line
 
 
 def test_a_failure_without_numbers_has_its_reason_s_first_line() -> None:

@@ -105,7 +105,7 @@ def test_a_cell_near_its_budget_is_measured_again_and_then_passes_with_a_note() 
         assert_names(record.reason, "min_fps = 20", "undecided")
     record = judged(measured(*rounds), Budget(min_fps=20.0), Outcome.OK)
     assert record.outcome is Outcome.OK
-    assert_names(record.notes[-1], "min_fps = 20", "undecided", "% beyond", "% below")
+    assert_names(record.notes[-1], "min_fps = 20", "undecided", "% beyond", "% within")
 
 
 def test_a_cell_that_is_regressed_and_over_its_budget_is_regressed_and_says_both() -> None:
