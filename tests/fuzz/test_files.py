@@ -34,7 +34,7 @@ from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.history.run_file import HistoryError, read_run
-from pytest_ddperf.report.benchmark_json import build_run_document, compute_stats
+from pytest_ddperf.report.benchmark_json import build_run_document
 from pytest_ddperf.report.csv_json import COLUMNS
 from pytest_ddperf.text import remove_control_characters
 
@@ -112,7 +112,7 @@ def recording(folder: Path) -> Any:  # noqa: ANN401 - JSON
     records = [measured(), measured("vgg16"), skipped("vgg19", 2)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(folder))
-        write_recorded(path, records, machine_info={}, stats=compute_stats)
+        write_recorded(path, records, machine_info={})
     return json.loads(path.read_text(encoding="utf-8"))
 
 

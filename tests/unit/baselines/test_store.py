@@ -24,7 +24,6 @@ from pytest_ddperf.core.platform import BATCH_SIZES_REPORT
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, convert_published
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.history.nights import Nights, read_nights
-from pytest_ddperf.report.benchmark_json import compute_stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,13 +62,7 @@ def store(project: Path) -> NewStore:
 
 
 def record(path: Path, *records: CellRecord, now: str = "2026-03-01T00:00:00+00:00") -> None:
-    write_recorded(
-        path,
-        records,
-        stats=compute_stats,
-        machine_info={},
-        now=datetime.fromisoformat(now),
-    )
+    write_recorded(path, records, machine_info={}, now=datetime.fromisoformat(now))
 
 
 def test_the_catalogue_holds_the_reports_platforms_and_local() -> None:
