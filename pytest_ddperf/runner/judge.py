@@ -196,7 +196,7 @@ class Judge:
 
     def _comparable(self, measurement: Measurement, choice: str) -> tuple[Baseline | None, tuple[str, ...]]:
         """Return the baseline of a cell, None without one of comparable conditions, and notes on the comparison."""
-        found, chosen = self._plan.baseline.lookup(measurement.key), (choice,) if choice else ()
+        found, chosen = self._plan.baseline.get(measurement.key), (choice,) if choice else ()
         if found is None or isinstance(found, Unavailable):
             return None, chosen
         if found.conditions is None and (size := self._other_size(measurement)):

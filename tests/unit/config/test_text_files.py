@@ -77,7 +77,7 @@ def test_every_file_that_a_project_writes_may_have_a_byte_order_mark(tmp_path: P
     if name == "ddperf.toml":
         assert catalog.platform("own").title == "Own"
     else:
-        found = BaselineStore(catalog, tmp_path).load("tk1").lookup(CellKey("tk1", "squeezenet_v1.1", 1))
+        found = BaselineStore(catalog, tmp_path).load("tk1").get(CellKey("tk1", "squeezenet_v1.1", 1))
         assert isinstance(found, Baseline)
         assert found.value_ms == 12.5
 
