@@ -18,7 +18,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate.statistics import midmean
+from pytest_ddperf.gate.statistics import midmean, to_relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,8 +101,8 @@ def judge_creep(values: Sequence[float], tolerance: float = 0.05) -> Creep:
     return Creep(
         alarm=rise is not None,
         since=None if rise is None else rise.start,
-        change=_relative(height),
-        limit=_relative(limit),
+        change=to_relative(height),
+        limit=to_relative(limit),
         before_ms=math.exp(midmean(logs[:reference])),
         found=None if rise is None else rise.found,
     )
@@ -118,10 +118,6 @@ def is_step(values: Sequence[float], creep: Creep, night: int) -> bool:
     """
     before = [math.log(value / creep.before_ms) for value in values[max(0, night - 3) : night]]
     return 2 * sum(before) < len(before) * math.log(values[night] / creep.before_ms)
-
-
-def _relative(logarithm: float) -> float:
-    return math.expm1(min(logarithm, 700.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.gate.statistics import EPSILON
+from pytest_ddperf.gate.statistics import EPSILON, to_relative
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -55,7 +55,6 @@ _MOST_DEGREES = 400
 _GRID = 240  # steps of Simpson's rule
 _FARTHEST = 8.0  # standard deviations beyond which a normal density is 0
 _LEAST_LEVEL = 1e-100  # early ones of many looks spend less than a float can state; a level of 0 has no quantile
-_MOST = 700.0  # logarithms beyond this overflow a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def judge_pairs(
         interval = (estimate - quantile * error, estimate + quantile * error)
         certain = abs(estimate) > student_quantile(levels[looks.index(count)], degrees) * error + EPSILON
         error *= math.sqrt(count / last)
-        resolution = _relative(max(limit, quantile * error) + _FOUND * error)
+        resolution = to_relative(max(limit, quantile * error) + _FOUND * error)
     is_beyond = abs(estimate) > limit + EPSILON
     if is_beyond and certain:
         outcome = "regressed" if estimate > 0 else "improved"
@@ -153,10 +152,10 @@ def judge_pairs(
         outcome = "remeasure"
     else:
         outcome = "unstable" if is_beyond and estimate > 0 else "ok"
-    shown = None if interval is None else (_relative(interval[0]), _relative(interval[1]))
+    shown = None if interval is None else (to_relative(interval[0]), to_relative(interval[1]))
     pairs = count * PAIRS_PER_ROUND
-    reason = _describe(outcome, _relative(estimate), shown, pairs)
-    return PairedVerdict(outcome, _relative(estimate), shown, pairs, reason, resolution)
+    reason = _describe(outcome, to_relative(estimate), shown, pairs)
+    return PairedVerdict(outcome, to_relative(estimate), shown, pairs, reason, resolution)
 
 
 def list_looks(max_pairs: int) -> tuple[int, ...]:
@@ -288,7 +287,3 @@ def _describe(outcome: str, change: float, interval: tuple[float, float] | None,
     }.get(outcome, ", within the tolerance")
     limits = "" if interval is None else f" [{interval[0] * 100:+.1f}, {interval[1] * 100:+.1f}]"
     return f"{change:+.1%}{limits} after {pairs} pairs{why}"
-
-
-def _relative(logarithm: float) -> float:
-    return math.expm1(min(logarithm, _MOST))

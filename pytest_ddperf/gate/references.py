@@ -138,16 +138,6 @@ def published_reference(mean_ms: float, reading_error_ms: float) -> Reference:
     return Reference(math.log(mean_ms), 1.0, (reading_error_ms / mean_ms) ** 2 / 3, None, 0.0, 0)
 
 
-def run_value(run: Run, passes: int) -> float:
-    """Return the midmean of the rounds of one run, a logarithm.
-
-    Args:
-        run: its passes or its rounds.
-        passes: passes per round, by which a run is divided if its rounds are unknown.
-    """
-    return midmean(_rounds(tuple(run), passes))
-
-
 @lru_cache(maxsize=1 << 14)
 def _pass_variance(run: tuple[float, ...] | tuple[Sequence[float], ...], passes: int) -> float:
     """Return the mean variance of the logarithm of a pass within the rounds of a run, 0 if unknown."""
@@ -204,7 +194,7 @@ def build_references(suite: Sequence[Sequence[Run]], passes: int) -> tuple[list[
         values: dict[int, float] = {}
         for age, run in enumerate(reversed(runs)):
             if len(run):
-                values[age] = run_value(run, passes)
+                values[age] = midmean(_rounds(tuple(run), passes))
                 if len(values) == NIGHTS:
                     break
         nights.append(values)

@@ -22,6 +22,9 @@ _NORMAL = NormalDist()
 EPSILON = 1e-9
 """Logarithms that differ by less are equal: rounding errors must not decide a verdict."""
 
+MOST_LOG = 700.0
+"""Logarithms beyond this overflow a float."""
+
 FASTEST = 0.6
 """Share of a round's passes that counts, the fastest ones: 3 of 5."""
 
@@ -107,6 +110,11 @@ def pass_sigma(passes_ms: Sequence[float]) -> float | None:
     ordered = sorted(passes_ms)
     scores = _normal_scores(len(passes_ms))
     return math.log(ordered[count - 1] / ordered[0]) / (scores[count - 1] - scores[0])
+
+
+def to_relative(logarithm: float) -> float:
+    """Return a difference of logarithms as a relative change: 0.1 for log(1.1)."""
+    return math.expm1(min(logarithm, MOST_LOG))
 
 
 def midmean(values: Iterable[float]) -> float:

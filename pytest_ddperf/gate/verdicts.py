@@ -51,7 +51,6 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate.creep import Creep, judge_creep
 from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS, Noise, Subject, Suite
 from pytest_ddperf.gate.references import (
     HISTORY,
@@ -64,12 +63,14 @@ from pytest_ddperf.gate.references import (
 )
 from pytest_ddperf.gate.statistics import (
     EPSILON,
+    MOST_LOG,
     level,
     level_bias,
     level_variance,
     pass_sigma,
     round_statistic,
     sidak_z,
+    to_relative,
 )
 from pytest_ddperf.text import format_change
 
@@ -77,19 +78,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_ddperf.gate.references import Run
-
-__all__ = [
-    "MAX_ROUNDS",
-    "MIN_ROUNDS",
-    "Cell",
-    "Creep",
-    "Prepared",
-    "Verdict",
-    "judge",
-    "judge_creep",
-    "judge_some",
-    "prepare",
-]
 
 FALSE_ALARM = {PUBLISHED: 0.02, RECORDED: 0.02, HISTORY: 0.0075}
 """Chance of a red cell in a run without change, for which the quantile is chosen in a suite of less than 8 cells: the
@@ -123,8 +111,6 @@ _FASTEST, _FASTEST_VARIANCE = 1.267, 0.416
 
 _COARSEST = math.log(10.0)
 """The largest limit and resolution: ten times as slow. By more than that nothing gets slower by chance."""
-
-_MOST = 700.0  # logarithms beyond this overflow a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,11 +322,11 @@ class _Gate:
         else:
             outcome = "unstable" if is_last else "remeasure"
         is_shifted = outcome == "regressed" and (moved > 0 or suite.are_all_slower(subject))
-        resolution = None if noise.is_assumed else _relative(self._resolution(noise, chance))
-        shift = None if suite.is_small else _relative(noise.shift)
-        relative, beyond = _relative(change), _relative(limit)
+        resolution = None if noise.is_assumed else to_relative(self._resolution(noise, chance))
+        shift = None if suite.is_small else to_relative(noise.shift)
+        relative, beyond = to_relative(change), to_relative(limit)
         why = _in_words(
-            outcome, kind, relative, beyond, subject=subject, is_shifted=is_shifted, tolerance=_relative(self.limit)
+            outcome, kind, relative, beyond, subject=subject, is_shifted=is_shifted, tolerance=to_relative(self.limit)
         )
         return Verdict(
             outcome=outcome,
@@ -352,7 +338,7 @@ class _Gate:
             suite_shift=shift,
             resolution=resolution,
             kind=kind,
-            shift_removed=_relative(removed),
+            shift_removed=to_relative(removed),
             platform_shifted=is_shifted,
         )
 
@@ -426,8 +412,4 @@ def _in_words(
 
 
 def _exp(logarithm: float) -> float:
-    return math.exp(min(logarithm, _MOST))
-
-
-def _relative(logarithm: float) -> float:
-    return math.expm1(min(logarithm, _MOST))
+    return math.exp(min(logarithm, MOST_LOG))

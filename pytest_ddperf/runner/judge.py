@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import Against, CellKey, Conditions, Creep, Measurement, ServerFacts, Since
     from pytest_ddperf.errors import DdperfError
+    from pytest_ddperf.gate.creep import Creep as Judged
     from pytest_ddperf.gate.pairs import PairedRound
     from pytest_ddperf.runner.plan import PlatformPlan
 
@@ -183,7 +184,7 @@ class Judge:
             return False
         return baseline is None or baseline.kind == "report"
 
-    def _creep(self, key: CellKey, outcome: Outcome) -> tuple[Creep, verdicts.Creep, Since] | None:
+    def _creep(self, key: CellKey, outcome: Outcome) -> tuple[Creep, Judged, Since] | None:
         """Return since when a cell became slower night by night; None if it did not, or has no final verdict."""
         if self._plan.nights is None or outcome not in {Outcome.OK, Outcome.UNSTABLE, Outcome.REGRESSED}:
             return None
@@ -252,7 +253,7 @@ def build_gate_cell(measurement: Measurement, baseline: Baseline | None) -> verd
 
 
 def _name_creep(
-    verdict: verdicts.Verdict, outcome: Outcome, creep: Creep, judged: verdicts.Creep
+    verdict: verdicts.Verdict, outcome: Outcome, creep: Creep, judged: Judged
 ) -> tuple[verdicts.Verdict, str]:
     """Return the verdict and the reason of a cell that became slower night by night.
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from gate_noise import PASSES, Array
 
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Prepared, Verdict, judge_some, prepare
+from pytest_ddperf.gate.noise import MAX_ROUNDS
+from pytest_ddperf.gate.verdicts import Cell, Prepared, Verdict, judge_some, prepare
 from pytest_ddperf.runner.judge import FELLOWS, find_fellows
 
 if TYPE_CHECKING:

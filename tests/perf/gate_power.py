@@ -30,9 +30,9 @@ from gate_pairs import lines
 from gate_rules import RULES
 from gate_steps import locate_step
 
-from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
+from pytest_ddperf.gate.creep import REFERENCE_NIGHTS, judge_creep
 from pytest_ddperf.gate.statistics import midmean, round_statistic
-from pytest_ddperf.gate.verdicts import Cell, Verdict, judge, judge_creep
+from pytest_ddperf.gate.verdicts import Cell, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

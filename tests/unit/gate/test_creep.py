@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from pytest_ddperf.gate.verdicts import judge_creep
+from pytest_ddperf.gate.creep import judge_creep
 
 
 def nightly(seed: int, nights: int, creep_a_night: float = 0.0, start: int = 30, sd: float = 0.0134) -> list[float]:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, judge, judge_some, prepare
+from pytest_ddperf.gate.noise import MAX_ROUNDS
+from pytest_ddperf.gate.verdicts import Cell, judge, judge_some, prepare
 
 GREENNESS = ["improved", "ok", "remeasure", "unstable", "regressed"]
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pytest
 from gate_steps import locate_step
 
+from pytest_ddperf.gate.noise import MAX_ROUNDS
 from pytest_ddperf.gate.statistics import midmean, round_statistic
 from pytest_ddperf.gate.steps import find_step
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Verdict, judge
+from pytest_ddperf.gate.verdicts import Cell, Verdict, judge
 
 TOLERANCE = 0.05
 TRIALS = 50

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, judge, judge_some, prepare
+from pytest_ddperf.gate.noise import MAX_ROUNDS
+from pytest_ddperf.gate.verdicts import Cell, judge, judge_some, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

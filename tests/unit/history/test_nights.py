@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from nightly import CONDITIONS, cell, moment, without_measurement, write_night
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Night, Outcome, ServerFacts, Since
+from pytest_ddperf.gate.creep import judge_creep
 from pytest_ddperf.gate.statistics import round_statistic
-from pytest_ddperf.gate.verdicts import Verdict, judge_creep
+from pytest_ddperf.gate.verdicts import Verdict
 from pytest_ddperf.history.index import FILE, HistoryIndex
 from pytest_ddperf.history.nights import Nights, Tonight, describe_server_change, read_nights
 from pytest_ddperf.history.run_file import RunHeader
