@@ -117,18 +117,11 @@ def judge_pairs(
     """Judge a cell after its newest round.
 
     Args:
-        rounds: the rounds of the cell.
+        rounds: the rounds of the cell, at least one.
         others: the rounds of each other cell of the run, as measured so far.
         tolerance: relative, 0.1 for 10 %.
         max_pairs: maximum number of pairs of a cell, rounded up to whole rounds.
-
-    Raises:
-        ValueError: the cell has no round, or the tolerance is not a number of 0 or more.
     """
-    if not rounds:
-        raise ValueError("a cell must contain at least one round")
-    if not 0 <= tolerance < math.inf:
-        raise ValueError(f"the tolerance must be a finite number, 0 or more, not {tolerance!r}")
     limit, count = math.log1p(tolerance), len(rounds)
     estimate = math.fsum(one.estimate for one in rounds) / count
     looks = list_looks(max_pairs)

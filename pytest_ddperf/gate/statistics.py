@@ -55,23 +55,12 @@ def round_statistic(passes_ms: Sequence[float]) -> float:
     Raises:
         ValueError: there is no pass, or a pass is not a finite, positive number.
     """
-    try:
-        ordered = sorted(passes_ms)
-        # A NaN makes the order meaningless, but the sum is then NaN too.
-        if not (ordered and ordered[0] > 0 and math.isfinite(sum(ordered))):
-            _check(passes_ms)
-        count = fastest_count(len(ordered))
-        return sum(map(math.log, ordered[:count])) / count
-    except TypeError as error:
-        raise ValueError(f"a round must be a list of milliseconds, not {passes_ms!r}") from error
-
-
-def _check(passes_ms: Sequence[float]) -> None:
-    if not len(passes_ms):
-        raise ValueError("a round must contain at least one pass")
-    for ms in passes_ms:
-        if not 0 < ms < math.inf:
-            raise ValueError(f"a pass must take a finite, positive time, not {ms!r} ms")
+    ordered = sorted(passes_ms)
+    # A NaN makes the order meaningless, but the sum is then NaN too.
+    if not (ordered and ordered[0] > 0 and math.isfinite(sum(ordered))):
+        raise ValueError(f"a round must contain finite, positive times, not {passes_ms!r}")
+    count = fastest_count(len(ordered))
+    return sum(map(math.log, ordered[:count])) / count
 
 
 @functools.cache

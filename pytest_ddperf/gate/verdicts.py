@@ -59,7 +59,6 @@ from pytest_ddperf.gate.references import (
     RECORDED,
     build_references,
     published_reference,
-    runs_of,
 )
 from pytest_ddperf.gate.statistics import (
     EPSILON,
@@ -119,13 +118,12 @@ class Cell:
 
     Args:
         rounds: milliseconds per image of the passes, a list for each round.
-        baseline: a published mean, the passes of one run, or several runs, oldest first, each as its passes or as its
-            rounds, in milliseconds per image; None without one.
+        baseline: a published mean, or the runs, oldest first, in milliseconds per image; None without one.
         reading_error_ms: largest reading error of a published mean.
     """
 
     rounds: Sequence[Sequence[float]]
-    baseline: float | Sequence[float] | Sequence[Run] | None = None
+    baseline: float | list[Run] | None = None
     reading_error_ms: float = 0.0
 
 
@@ -191,16 +189,15 @@ def prepare(cell: Cell) -> Prepared:
     Raises:
         ValueError: as for `judge`.
     """
-    values, held = _values(cell), runs_of(cell.baseline)
-    passes = len(cell.rounds[0])
-    if held is None:
+    values, passes, held = [round_statistic(one) for one in cell.rounds], len(cell.rounds[0]), cell.baseline
+    if held is None or not (isinstance(held, float) or any(held)):
         return Prepared(passes, values, None, None, "")
     sigmas = [sigma for one in cell.rounds if (sigma := pass_sigma(one)) is not None]
     sigma = math.sqrt(sum(sigma * sigma for sigma in sigmas) / len(sigmas)) if sigmas else None
     if isinstance(held, float):
         subject = Subject(values, passes, sigma, published_reference(held, cell.reading_error_ms))
         return Prepared(passes, values, sigma, held, PUBLISHED, subject)
-    kind = HISTORY if sum(1 for run in held if len(run)) >= HISTORY_FROM else RECORDED
+    kind = HISTORY if sum(1 for run in held if run) >= HISTORY_FROM else RECORDED
     return Prepared(passes, values, sigma, held, kind)
 
 
@@ -212,8 +209,7 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
         tolerance: relative, 0.1 for 10 %.
 
     Raises:
-        ValueError: a cell has no round, a round has no pass, a time is not finite and positive, a baseline is not of
-            the three kinds, or the tolerance is not a number of 0 or more.
+        ValueError: a round has no pass, or a time is not finite and positive.
     """
     prepared = tuple(prepare(cell) for cell in cells)
     return judge_some(prepared, prepared, tolerance)
@@ -233,7 +229,7 @@ def judge_some(
     Raises:
         ValueError: as for `judge`.
     """
-    limit = _limit(tolerance)
+    limit = math.log1p(tolerance)
     gate = _Gate(limit, further + len([one for one in fellows if one.held is not None]))
     verdicts = []
     for one in cells:
@@ -248,24 +244,9 @@ def judge_some(
     return verdicts
 
 
-def _limit(tolerance: float) -> float:
-    """Return the tolerance as a logarithm."""
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ValueError(f"the tolerance must be a finite number, 0 or more, not {tolerance!r}")
-    return math.log1p(tolerance)
-
-
 def _new(prepared: Prepared, tolerance: float) -> Verdict:
     now_ms = _exp(level(prepared.values, math.inf))
     return Verdict("new", now_ms, None, None, tolerance, "nothing to compare with")
-
-
-def _values(cell: Cell) -> list[float]:
-    if not len(cell.rounds):
-        raise ValueError("a cell must contain at least one round")
-    if not 0 <= cell.reading_error_ms < math.inf:
-        raise ValueError(f"a reading error must be 0 ms or more, not {cell.reading_error_ms!r}")
-    return [round_statistic(one) for one in cell.rounds]
 
 
 @lru_cache(maxsize=8)  # the fellows are the same for many cells of a large suite
