@@ -53,12 +53,11 @@ def build_command(
     """
     file, colons, name = nodeid.partition("::")
     test = f"{os.path.relpath(rootdir / file, settings.cwd)}{colons}{name}"
-    typed = [option for option in OPTIONS if _outside_files(settings, option.name)]
     is_paired = settings.reference_url(key.platform) is not None
     unfit = _MATRIX | _OF_THE_RUN | set(NOT_IN_PAIRS if is_paired else ONLY_IN_PAIRS)
     before, options = [], [f"{platform_flag}={key.platform}"]
-    for option in typed:
-        if option.name in unfit:
+    for option in OPTIONS:
+        if option.name in unfit or not _outside_files(settings, option.name):
             continue
         if option.name == "url":
             options.append(f"{option.flag}={format_display_url(settings.url(key.platform))}")
