@@ -76,7 +76,7 @@ def test_the_rows_of_every_published_table_are_its_platforms_batch_sizes() -> No
     for platform in REPORT_PLATFORMS:
         described = catalog.platform(platform)
         table = read_table(find_package_data() / f"{platform}.csv", catalog, described.columns)
-        assert table.batch_sizes == described.batch_sizes
+        assert {batch_size for _, batch_size in table.cells} == set(described.batch_sizes)
         assert table.models == described.models
 
 
