@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from messages import assert_names
@@ -49,7 +51,8 @@ class Config:
 
 def found(config: Config, **environ: str) -> dict[str, GivenValue]:
     stands_for: Any = config
-    return read_given(stands_for, environ)
+    with patch.dict(os.environ, environ, clear=True):
+        return read_given(stands_for)
 
 
 def test_what_was_given_says_where() -> None:
