@@ -157,7 +157,7 @@ class Nights:
         """
         values = self.creep_values(key)
         judged = judge_creep(values, tolerance)
-        if judged.since is None or judged.found is None:
+        if judged is None:
             return None
         nights = list(self._series[key])
         red = {one.night for one in self.cells[key] if one.cell.outcome is Outcome.REGRESSED}

@@ -190,7 +190,7 @@ def crept(before: Sequence[float | list[Run]], now: list[list[float]], tolerance
     ]
     logs = np.log(np.array(every))
     shifts = np.median(logs - logs[:, :REFERENCE_NIGHTS].mean(1, keepdims=True), axis=0)
-    return [judge_creep(values, tolerance).alarm for values in np.exp(logs - shifts).tolist()]
+    return [judge_creep(values, tolerance) is not None for values in np.exp(logs - shifts).tolist()]
 
 
 def nightly(passes: Sequence[float]) -> float:
@@ -266,11 +266,11 @@ def table_creep(nights: int) -> None:
         cells = [[night[cell] for night in every] for cell in range(CELLS)]
         before: set[int] = set()
         for upto in range(quiet + 1, quiet + length + 1):
-            alarms = {cell for cell, values in enumerate(cells) if judge_creep(values[:upto]).alarm}
+            alarms = {cell for cell, values in enumerate(cells) if judge_creep(values[:upto])}
             red, new, before = red + bool(alarms), new + bool(alarms - before), alarms
         for values in cells[::4]:
             risen = [ms * (1 + 0.002 * max(0, night + 1 - quiet)) for night, ms in enumerate(values)]
-            found = (upto for upto in range(quiet, quiet + length) if judge_creep(risen[: upto + 1]).alarm)
+            found = (upto for upto in range(quiet, quiet + length) if judge_creep(risen[: upto + 1]))
             heights.append(0.002 * (next(found, quiet + length) + 1 - quiet))
     late = sum(height >= 0.05 for height in heights) / len(heights)
     every_night = suites * length
