@@ -80,7 +80,6 @@ class PairedVerdict:
         change: the estimate.
         interval: after the first round, that of its pairs (96 %); at a look, the one that decides at the last look;
             None between looks.
-        pairs: number of pairs measured.
         reason: the verdict in words.
         resolution: the change that is found in four of five runs after all pairs; None while it is unknown.
     """
@@ -88,7 +87,6 @@ class PairedVerdict:
     outcome: str
     change: float
     interval: tuple[float, float] | None
-    pairs: int
     reason: str
     resolution: float | None = None
 
@@ -146,9 +144,8 @@ def judge_pairs(
     else:
         outcome = "unstable" if is_beyond and estimate > 0 else "ok"
     shown = None if interval is None else (to_relative(interval[0]), to_relative(interval[1]))
-    pairs = count * PAIRS_PER_ROUND
-    reason = _describe(outcome, to_relative(estimate), shown, pairs)
-    return PairedVerdict(outcome, to_relative(estimate), shown, pairs, reason, resolution)
+    reason = _describe(outcome, to_relative(estimate), shown, count * PAIRS_PER_ROUND)
+    return PairedVerdict(outcome, to_relative(estimate), shown, reason, resolution)
 
 
 def list_looks(max_pairs: int) -> tuple[int, ...]:

@@ -142,7 +142,6 @@ class Verdict:
             unknown.
         resolution: the smallest change that the gate can distinguish from noise after all rounds, at least the
             tolerance; None without a baseline.
-        kind: published, recorded or history; "" without a baseline.
         shift_removed: the suite's common shift that was taken out of `change`, relative; 0 if none was.
         platform_shifted: whether the suite as a whole is slower than chance explains, so that it is one cause for all
             cells.
@@ -156,7 +155,6 @@ class Verdict:
     reason: str
     suite_shift: float | None = None
     resolution: float | None = None
-    kind: str = ""
     shift_removed: float = 0.0
     platform_shifted: bool = False
 
@@ -318,7 +316,6 @@ class _Gate:
             reason=why + ("" if resolution is None else f" (resolution {resolution:.1%})"),
             suite_shift=shift,
             resolution=resolution,
-            kind=kind,
             shift_removed=to_relative(removed),
             platform_shifted=is_shifted,
         )

@@ -234,7 +234,7 @@ def test_the_kind_follows_the_number_of_runs() -> None:
         None,
     ]
 
-    kinds = [verdict.kind for verdict in judge([Cell(board.rounds(1), one) for one in baselines], 0.05)]
+    kinds = [prepare(Cell(board.rounds(1), one)).kind for one in baselines]
 
     assert kinds == ["published", "recorded", "history", "recorded", ""]
 
@@ -259,7 +259,7 @@ def test_the_rounds_of_one_session_are_one_run() -> None:
     board = Board()
     long_runs: list[Run] = [(*board.passes(), *board.passes(), *board.passes()) for _ in range(7)]
 
-    assert judge([Cell(board.rounds(1), long_runs)], 0.05)[0].kind == "recorded"
+    assert prepare(Cell(board.rounds(1), long_runs)).kind == "recorded"
     assert judge([Cell(board.rounds(1), long_runs)], 0.05)[0].outcome == "ok"
 
 
