@@ -34,7 +34,7 @@ from pytest_ddperf.core.budgets import Standing
 from pytest_ddperf.core.percentiles import compute_interval_ranks
 from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS
 from pytest_ddperf.gate.pairs import look_levels, student_quantile
-from pytest_ddperf.gate.statistics import is_larger
+from pytest_ddperf.gate.statistics import FARTHEST, is_larger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +58,6 @@ rounds alone, and would be missed at 10 % over its budget."""
 _DEGREES_A_ROUND = 2
 """Degrees of freedom that a further round adds at most while the pass is the unit: the F test does not find all shared
 luck. With more, hosts whose rounds differ by 2 to 5 % exceed the level; with fewer, cells are missed."""
-
-_WIDEST = math.log(10.0)
-"""The farthest an end of an interval is from its figure: by more than a factor of ten nothing differs by chance."""
 
 _NORMAL = NormalDist()
 
@@ -188,7 +185,7 @@ def _with_lasting(value_ms: float, below: float, above: float, level: float, *, 
         is_look: `Estimate.is_look` of the estimate.
     """
     below, above = (
-        min(math.hypot(distance, -_NORMAL.inv_cdf(chance) * LASTING), _WIDEST)
+        min(math.hypot(distance, -_NORMAL.inv_cdf(chance) * LASTING), FARTHEST)
         for distance, chance in ((below, level), (above, DOUBT))
     )
     return Estimate(value_ms, value_ms * math.exp(-below), value_ms * math.exp(above), is_look)

@@ -31,6 +31,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.gate.statistics import EPSILON, to_relative
+from pytest_ddperf.text import format_interval
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -275,5 +276,5 @@ def _describe(outcome: str, change: float, interval: tuple[float, float] | None,
         "remeasure": ", undecided: to be measured again",
         "unstable": ", beyond the tolerance but too noisy to rule out chance",
     }.get(outcome, ", within the tolerance")
-    limits = "" if interval is None else f" [{interval[0] * 100:+.1f}, {interval[1] * 100:+.1f}]"
+    limits = "" if interval is None else f" {format_interval(interval)}"
     return f"{change:+.1%}{limits} after {pairs} pairs{why}"

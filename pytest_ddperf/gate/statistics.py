@@ -25,6 +25,9 @@ EPSILON = 1e-9
 MOST_LOG = 700.0
 """Logarithms beyond this overflow a float."""
 
+FARTHEST = math.log(10.0)
+"""A factor of ten, by more than which nothing differs by chance: the largest limit, resolution and half interval."""
+
 FASTEST = 0.6
 """Share of a round's passes that counts, the fastest ones: 3 of 5."""
 
@@ -245,8 +248,7 @@ def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
     count = len(ordered)
     tail = count // 10
     pulled_in = [ordered[tail]] * tail + [*ordered[tail : count - tail]] + [ordered[count - 1 - tail]] * tail
-    # A normal sample with its tails pulled in like this keeps 27 % of its squares.
-    cut = _split(pulled_in, 0.27, 0.95)
+    cut = _split(pulled_in)
     if cut >= max(3, math.ceil(_SMALLEST_PART * count)):
         ordered, count = ordered[:cut], cut
     tail = int(_TRIMMED * count)
@@ -277,13 +279,11 @@ def _pulled_in_variance(share: float) -> float:
     return 2 * (0.5 - share - end * _NORMAL.pdf(end) + end * end * share)
 
 
-def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
+def _split(ordered: Sequence[float]) -> int:
     """Return how many of the values belong to the faster of two groups, 0 if they form a single group.
 
     Args:
-        ordered: the values, ascending.
-        kept: share of its squares that a single group keeps when it is split at the best place.
-        scatter: four standard deviations of that share, times the square root of the number of values.
+        ordered: the values, ascending, with their tails pulled in.
     """
     count = len(ordered)
     if count < 6:
@@ -292,15 +292,18 @@ def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
     total = _squares(ordered, mean)
     if total <= EPSILON:
         return 0
+    # A normal sample with such tails keeps 27 % of its squares when it is split at the best place; four standard
+    # deviations of that share are 0.95, divided by the square root of the number of values.
+    kept = (0.27 - 0.95 / math.sqrt(count)) * total
     # The variance between the groups is the square of these. None is positive, as the sum of the fastest never is.
     roots = list(map(mul, accumulate([value - mean for value in ordered]), _split_weights(count)))
-    if total - min(roots) ** 2 >= (kept - scatter / math.sqrt(count)) * total:
+    if total - min(roots) ** 2 >= kept:
         return 0
     best, place = 0.0, 0
     for index, root in enumerate(roots, 1):
         if root * root > best + EPSILON * total:
             best, place = root * root, index
-    return place if total - best < (kept - scatter / math.sqrt(count)) * total else 0
+    return place if total - best < kept else 0
 
 
 @functools.cache

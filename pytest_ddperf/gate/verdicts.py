@@ -62,6 +62,7 @@ from pytest_ddperf.gate.references import (
 )
 from pytest_ddperf.gate.statistics import (
     EPSILON,
+    FARTHEST,
     MOST_LOG,
     level,
     level_bias,
@@ -107,9 +108,6 @@ _POWER_Z = _NORMAL.inv_cdf(_POWER)
 
 _FASTEST, _FASTEST_VARIANCE = 1.267, 0.416
 """How far the fastest of six standard normal draws is below their mean, and its variance (David and Nagaraja 2003)."""
-
-_COARSEST = math.log(10.0)
-"""The largest limit and resolution: ten times as slow. By more than that nothing gets slower by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +283,7 @@ class _Gate:
         fastest = min(subject.values) - base - removed
         is_last = rounds + subject.stalled >= MAX_ROUNDS
         chance = FALSE_ALARM[kind] if suite.is_small else _suite_chance(kind, noise)
-        reach = min(noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0], _COARSEST)
+        reach = min(noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0], FARTHEST)
         limit = self.limit if moved > 0 else max(self.limit, reach)
         every_round = fastest > self.limit / 2 + EPSILON
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
@@ -338,7 +336,7 @@ class _Gate:
         first, second = (found - limit) / uncertain, (found - least) / scatter
         kept = _NORMAL.cdf(first) * _NORMAL.cdf(second)
         slope = _NORMAL.pdf(first) / uncertain + _NORMAL.pdf(second) / scatter
-        return min(found + (_POWER / _CLEAR - kept) / slope, _COARSEST)
+        return min(found + (_POWER / _CLEAR - kept) / slope, FARTHEST)
 
 
 def _suite_chance(kind: str, noise: Noise) -> float:
