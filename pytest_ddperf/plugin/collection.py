@@ -241,11 +241,6 @@ def sort_for_measuring(items: Iterable[pytest.Item], settings: Settings) -> list
     return ordered
 
 
-def skip(item: pytest.Item, reason: str) -> None:
-    """Skip a test at its setup."""
-    item.add_marker(pytest.mark.skip(reason=reason))
-
-
 def unskip_benchmark_only(item: pytest.Item) -> None:
     """Remove the skip mark that --benchmark-only adds to tests without a `benchmark` fixture: cells are benchmarks."""
     item.own_markers[:] = [

@@ -16,7 +16,7 @@ from xdist.report import report_collection_diff
 from xdist.workermanage import parse_tx_spec_config
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
-from pytest_ddperf.plugin.collection import get_cell, skip
+from pytest_ddperf.plugin.collection import get_cell
 from pytest_ddperf.plugin.controller import location_of, log_failure
 from pytest_ddperf.plugin.preparation import prepare_run
 from pytest_ddperf.plugin.record_transport import STARTED, TO_CONTROLLER, decode, put_record
@@ -87,9 +87,10 @@ class XdistHooks:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """For --benchmark-only with xdist: skip every test that is not a cell."""
         if self._only:
+            reason = "Skipped, because it is not a ddperf cell (--benchmark-only with xdist)."
             for item in items:
                 if get_cell(item) is None:
-                    skip(item, "Skipped, because it is not a ddperf cell (--benchmark-only with xdist).")
+                    item.add_marker(pytest.mark.skip(reason=reason))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_xdist_make_scheduler(self) -> Any:  # noqa: ANN401 - xdist's

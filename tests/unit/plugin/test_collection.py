@@ -17,7 +17,6 @@ from pytest_ddperf.plugin.collection import (
     read_budget,
     read_restrictions,
     select_cells,
-    skip,
     sort_for_measuring,
     unskip_benchmark_only,
 )
@@ -43,7 +42,6 @@ def item(key: object = None, *markers: pytest.MarkDecorator) -> Any:  # noqa: AN
         callspec=SimpleNamespace(params={} if key is None else {"ddperf": key}),
         own_markers=own,
         iter_markers=lambda name: [mark for mark in own if mark.name == name],
-        add_marker=lambda marker: own.append(marker.mark),
     )
 
 
@@ -139,12 +137,6 @@ def test_only_the_skip_of_benchmark_only_is_taken_back() -> None:
     one = item(None, only, pytest.mark.skip(reason="mine"))
     unskip_benchmark_only(one)
     assert [mark.kwargs["reason"] for mark in one.own_markers] == ["mine"]
-
-
-def test_skipping_leaves_the_reason() -> None:
-    one = item()
-    skip(one, "because")
-    assert [mark.kwargs["reason"] for mark in one.own_markers] == ["because"]
 
 
 def test_cells_under_load_stand_behind_the_plain_ones_of_their_model(folder: Path) -> None:
