@@ -238,8 +238,7 @@ def platforms() -> str:
     store = BaselineStore(catalog)
     body = []
     for name, platform in catalog.platforms.items():
-        published = store.load(name, "report")
-        cells = [published.lookup(key) for key in published.cells()]
+        cells = store.load(name, "report").values()
         marked = sum(isinstance(entry, Unavailable) for entry in cells)
         counted = f"{len(cells) - marked}, and {marked} `x`" if marked else str(len(cells) or "")
         tolerance = "" if platform.tolerance is None else f"{platform.tolerance:.0%}".replace("%", " %")

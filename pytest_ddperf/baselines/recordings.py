@@ -12,7 +12,7 @@ import math
 import os
 import statistics
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import filelock
 import msgspec
 import platformdirs
+import pytest_benchmark
+from pytest_benchmark.stats import Stats
 
 from pytest_ddperf.config.published_tables import format_path
 from pytest_ddperf.config.text_files import read_text, replace_file
@@ -32,12 +34,10 @@ from pytest_ddperf.history.index_lines import ACCEPTED
 from pytest_ddperf.history.run_file import MOST_IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_ddperf.core.records import Measurement
-
-    Stats = Callable[[Sequence[float]], Mapping[str, object]]
 
 
 T = TypeVar("T")
@@ -178,8 +178,8 @@ class Update:
     path: Path
     written: tuple[CellKey, ...]
     left_out: frozenset[CellKey]
-    before: Mapping[CellKey, Baseline] = field(default_factory=dict)
-    after: Mapping[CellKey, Baseline] = field(default_factory=dict)
+    before: Mapping[CellKey, Baseline]
+    after: Mapping[CellKey, Baseline]
 
 
 def read_recorded(path: Path) -> Recorded:
@@ -268,10 +268,8 @@ def write_recorded(
     path: Path,
     records: Sequence[CellRecord],
     *,
-    stats: Stats,
     machine_info: Mapping[str, object],
     commit_info: Mapping[str, object] | None = None,
-    version: str = "",
     mode: str = "accepted",
     now: datetime | None = None,
 ) -> Update:
@@ -283,8 +281,7 @@ def write_recorded(
     concurrent runs do not lose each other's cells. A run that changes no cell leaves the file unchanged. The file and
     its folder need not exist.
 
-    `stats` computes pytest-benchmark's statistics of durations in seconds; `version` is that of pytest-benchmark. The
-    facts about the server (`machine_info`) and the project's commit replace the file's. `now` is in UTC.
+    The facts about the server (`machine_info`) and the project's commit replace the file's. `now` is in UTC.
 
     Raises:
         BaselineFileError: the file exists and is not a recorded run; it is left unchanged.
@@ -299,10 +296,10 @@ def write_recorded(
             benchmarks = dict(held.benchmarks)
             unavailable = {key for key, entry in held.cells.items() if isinstance(entry, Unavailable)}
             marked = frozenset(unavailable)
-            written, left_out = _merge(records, benchmarks, unavailable, mode=mode, stats=stats, moment=moment)
+            written, left_out = _merge(records, benchmarks, unavailable, mode=mode, moment=moment)
             keys = tuple(sorted(written, key=cell_sort_key))
             document = {
-                "version": version,
+                "version": pytest_benchmark.__version__,
                 "commit_info": dict(commit_info or {}),
                 "datetime": moment,
                 "ddperf": {
@@ -374,10 +371,18 @@ def _for_review(key: CellKey, raw: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any] | None:
+def compute_stats(seconds: Sequence[float]) -> dict[str, Any]:
+    """Compute pytest-benchmark's statistics of durations in seconds, including `data` and `iterations`."""
+    stats = Stats()
+    for one in seconds:
+        stats.update(one)
+    return {**stats.as_dict(), "data": list(seconds), "iterations": 1}
+
+
+def _build_entry(record: CellRecord, recorded: str) -> dict[str, Any] | None:
     """Build the benchmark of a cell for the file; None if a time is 0, or no pass was timed by the gated clock.
 
-    `stats` computes pytest-benchmark's statistics of durations in seconds; `recorded` is in ISO 8601.
+    `recorded` is in ISO 8601.
     """
     measurement = record.measurement
     times_ms = [ms for one in measurement.per_image_ms() for ms in one] if measurement else []
@@ -400,7 +405,7 @@ def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str,
             "recorded": recorded,
         },
         "options": {},
-        "stats": dict(stats([round_to_seven_digits(ms / 1000) for ms in times_ms])),
+        "stats": compute_stats([round_to_seven_digits(ms / 1000) for ms in times_ms]),
     }
 
 
@@ -432,7 +437,6 @@ def _merge(
     unavailable: set[CellKey],
     *,
     mode: str,
-    stats: Stats,
     moment: str,
 ) -> tuple[set[CellKey], frozenset[CellKey]]:
     written: set[CellKey] = set()
@@ -442,7 +446,7 @@ def _merge(
             if key not in benchmarks:
                 unavailable.add(key)
             continue
-        entry = build_entry(record, stats=stats, recorded=moment) if record.comparison in TAKEN[mode] else None
+        entry = _build_entry(record, moment) if record.comparison in TAKEN[mode] else None
         if entry is None:
             left_out.add(key)
             continue

@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import socket
-from dataclasses import dataclass, replace
+from collections import ChainMap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,28 +36,6 @@ KINDS = ("auto", "history", "recorded", "report")
 LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformBaseline:
-    """The baselines of one platform.
-
-    Args:
-        layers: the sources in order of precedence; the first that contains a cell applies to it.
-    """
-
-    layers: tuple[Mapping[CellKey, Entry], ...] = ()
-
-    def lookup(self, key: CellKey) -> Entry | None:
-        """Return the baseline of a cell, `Unavailable` if it is marked `x`, None if no source contains it."""
-        for layer in self.layers:
-            if (found := layer.get(key)) is not None:
-                return found
-        return None
-
-    def cells(self) -> tuple[CellKey, ...]:
-        """Return every cell that has a value or an `x`, sorted."""
-        return tuple(sorted(set().union(*self.layers)))
-
-
 class BaselineStore:
     """The places where baselines are stored.
 
@@ -71,8 +50,8 @@ class BaselineStore:
 
     def load(
         self, platform_id: str, kind: str = "auto", nights: Nights | None = None, folder: Path | None = None
-    ) -> PlatformBaseline:
-        """Load the baselines of a platform.
+    ) -> dict[CellKey, Entry]:
+        """Load the baselines of a platform's cells, `Unavailable` for those marked `x`.
 
         Args:
             platform_id: id of a platform in the catalogue.
@@ -89,20 +68,20 @@ class BaselineStore:
         """
         platform = self._catalog.platform(platform_id)
         if kind not in KINDS:
-            return PlatformBaseline(self._from_path(platform, kind, folder))
+            return self._from_path(platform, kind, folder)
         files = [] if kind == "report" else self._recorded_runs(platform)
-        layers: list[Mapping[CellKey, Entry]] = []
+        layers: list[dict[CellKey, Entry]] = []
         if kind in ("auto", "recorded"):
             layers.extend(_cells_of(platform, recorded) for recorded in files)
         if kind in ("auto", "report"):
             layers.extend(self._published(platform))
-        stored = PlatformBaseline(tuple(layers))
+        stored = dict(ChainMap(*layers))
         if nights is None or kind not in ("auto", "history"):
             return stored
         held = nights.after(_since(files)).baselines()
         if kind == "auto":
-            held = {key: entry for key, entry in held.items() if _comes_first(entry, stored.lookup(key))}
-        return PlatformBaseline((held, *layers))
+            held = {key: entry for key, entry in held.items() if _comes_first(entry, stored.get(key))}
+        return stored | held
 
     def recorded_since(self, platform_id: str) -> Mapping[CellKey, str]:
         """Return when each cell was recorded, ISO 8601 in UTC; its history begins then.
@@ -166,7 +145,7 @@ class BaselineStore:
             found += [_without_own(read_recorded(path)) for path in existing_files([self._local_file(of_host=True)])]
         return found
 
-    def _from_path(self, platform: Platform, kind: str, folder: Path | None) -> tuple[Mapping[CellKey, Entry], ...]:
+    def _from_path(self, platform: Platform, kind: str, folder: Path | None) -> dict[CellKey, Entry]:
         path = (folder or Path()) / local_path(kind, "The baseline")
         try:
             files = [path / f"{platform.id}.json", path / f"{platform.id}.csv"] if path.is_dir() else [path]
@@ -180,22 +159,22 @@ class BaselineStore:
                 f"The baseline {kind!r} is not auto, history, recorded or report, and there is no such file or folder."
                 f"{hint}"
             )
-        layers = tuple(self._from_file(file, platform) for file in files)
-        if not any(layers):
+        found = dict(ChainMap(*(self._from_file(file, platform) for file in files)))
+        if not found:
             raise ConfigurationError(
                 f"The baseline {kind!r} contains nothing for platform {platform.id}. A folder must contain "
                 f"{platform.id}.json or {platform.id}.csv; a recorded run must contain cells of the platform."
             )
-        return layers
+        return found
 
-    def _from_file(self, path: Path, platform: Platform) -> Mapping[CellKey, Entry]:
+    def _from_file(self, path: Path, platform: Platform) -> dict[CellKey, Entry]:
         if path.suffix.lower() == ".json":
             return _cells_of(platform, read_recorded(path))
         if path.suffix.lower() == ".csv":
             return _entries(read_table(path, self._catalog, platform.columns), platform, own=True)
         raise BaselineFileError(path, None, f"a file named {path.name}", "a table (.csv) or a recorded run (.json)")
 
-    def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
+    def _published(self, platform: Platform) -> Iterator[dict[CellKey, Entry]]:
         package = find_package_data()
         for path in find_tables(self._project_dir, package, platform):
             table = read_table(path, self._catalog, platform.columns)
@@ -212,7 +191,7 @@ def _without_own(recorded: Recorded) -> Recorded:
     return replace(recorded, cells={key: entry for key, entry in recorded.cells.items() if key.model in known})
 
 
-def _cells_of(platform: Platform, recorded: Recorded) -> Mapping[CellKey, Entry]:
+def _cells_of(platform: Platform, recorded: Recorded) -> dict[CellKey, Entry]:
     return {key: entry for key, entry in recorded.cells.items() if key.platform == platform.id}
 
 

@@ -17,7 +17,7 @@ import filelock
 import msgspec
 import platformdirs
 
-from pytest_ddperf.boards.telemetry.ssh import build_script, build_variables, shell_command
+from pytest_ddperf.boards.telemetry.ssh import build_script, shell_command
 from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import HookError
 
@@ -169,7 +169,7 @@ class Tuning:
         Raises:
             HookError: the script did not finish.
         """
-        text = build_script("tune.sh", {**build_variables(0), **variables, "DDPERF_ACTION": action})
+        text = build_script("tune.sh", {**variables, "DDPERF_ACTION": action})
         command = shell_command(self._source)
         try:
             ended = subprocess.run(  # noqa: S603 - sh or the system's ssh

@@ -63,7 +63,7 @@ def read_models(path: Path, catalog: Catalog) -> Catalog:
         model = _described(where, name, values)
         if clash := catalog.clash(model):
             raise where.error(None, f"model id {name!r}, which {clash} already has", f"another id, such as my-{name}")
-        catalog = catalog.with_models([model])
+        catalog = catalog.with_model(model)
     return catalog
 
 
@@ -126,7 +126,7 @@ def resolve_models(catalog: Catalog, names: Iterable[str], base: Path) -> tuple[
         known = next((one for one in catalog.own_models if _is_it(one, name, here)), None)
         if known is None:
             known = _network(_id_of(name, here), here, {} if here is not None else {"repository": name})
-            catalog = catalog.with_models([known])
+            catalog = catalog.with_model(known)
         ids.append(known.id)
     return catalog, tuple(ids)
 

@@ -29,12 +29,10 @@ class PublishedCell:
     """One cell of a published table.
 
     Args:
-        text: the value as printed.
         value_ms: milliseconds per image; None for `x`.
         line: line number in the file, counted from 1.
     """
 
-    text: str
     value_ms: float | None
     line: int
 
@@ -46,13 +44,11 @@ class PublishedTable:
     Args:
         path: its file.
         models: network ids of its columns, in catalogue order.
-        batch_sizes: batch sizes of its rows, in the file's order.
         cells: cells by network id and batch size; none is missing.
     """
 
     path: Path
     models: tuple[str, ...]
-    batch_sizes: tuple[int, ...]
     cells: Mapping[tuple[str, int], PublishedCell]
 
 
@@ -78,21 +74,19 @@ def read_table(path: Path, catalog: Catalog, columns: Mapping[str, str] | None =
     rows = _rows(path, "a table whose header is batch_size and names of networks")
     models = _header(path, *next(rows), catalog, columns or {})
     cells: dict[tuple[str, int], PublishedCell] = {}
-    batch_sizes: list[int] = []
     for line, row in rows:
         if len(row) != len(models) + 1:
             raise BaselineFileError(
                 path, line, f"a row of {len(row)} cells", f"{len(models) + 1}, as many as the header has"
             )
         batch_size = _batch_size(path, line, row[0])
-        if batch_size in batch_sizes:
+        if (models[0], batch_size) in cells:
             raise BaselineFileError(path, line, f"duplicate batch size {batch_size}", "each batch size once")
-        batch_sizes.append(batch_size)
         for model, text in zip(models, row[1:], strict=True):
-            cells[model, batch_size] = PublishedCell(text.strip(), _milliseconds(path, line, model, text), line)
+            cells[model, batch_size] = PublishedCell(_milliseconds(path, line, model, text), line)
     if not cells:
         raise BaselineFileError(path, None, "a header without rows", "a row for each batch size")
-    return PublishedTable(path, tuple(sorted(models, key=catalog.model_order)), tuple(batch_sizes), cells)
+    return PublishedTable(path, tuple(sorted(models, key=catalog.model_order)), cells)
 
 
 def read_networks(path: Path) -> dict[str, Network]:

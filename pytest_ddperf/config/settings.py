@@ -195,7 +195,7 @@ class Settings:
         asked = cast("tuple[int, ...]", self.value("batch-sizes", platform))
         largest = self.value("max-batch-size")
         schedule = self.given.get("batch-schedule")
-        if schedule is not None and schedule.origin > self._origin("batch-sizes", platform):
+        if schedule is not None and schedule.origin > self.origin("batch-sizes", platform):
             asked = build_batch_schedule(schedule.value, largest or max(asked))
         return tuple(size for size in asked if largest is None or size <= largest)
 
@@ -206,7 +206,8 @@ class Settings:
         clients, rates = self.value("concurrency", platform), self.value("rate", platform)
         return "", *list_scenario_ids(clients, rates)
 
-    def _origin(self, name: str, platform: str | None) -> Origin:
+    def origin(self, name: str, platform: str | None = None) -> Origin:
+        """Where the value of an option was given, for the whole run or for a platform."""
         said = self.given.get(name)
         stands = platform is not None and name.replace("-", "_") in self.catalog.platform(platform).overridden
         return max(said.origin if said else Origin.DEFAULT, Origin.PROJECT if stands else Origin.DEFAULT)
@@ -217,7 +218,7 @@ class Settings:
 
     def was_typed(self, name: str) -> bool:
         """Whether an option was given on the command line, and so for this run only."""
-        return name in self.given and self.given[name].origin is Origin.COMMAND_LINE
+        return self.origin(name) is Origin.COMMAND_LINE
 
     def server_options(self, platform: str) -> ServerOptions:
         """Return the options of a platform's server.
@@ -253,9 +254,9 @@ class Settings:
         """The service parameters on a platform, or of one network on it."""
         own = self.catalog.platform(platform).knobs.get(model or "", {})
         options = {name: name.replace("_", "-") for name in PARAMETERS}
-        typed = frozenset(name for name, option in options.items() if self._origin(option, None) > Origin.PROJECT)
+        typed = frozenset(name for name, option in options.items() if self.origin(option) > Origin.PROJECT)
         values = {name: self.value(option, platform, model) for name, option in options.items()}
-        if "mllib" not in own and self._origin("mllib", platform) is Origin.DEFAULT:
+        if "mllib" not in own and self.origin("mllib", platform) is Origin.DEFAULT:
             values["mllib"] = AUTO  # the package's value is the backend of the published table
         return ServiceParameters(
             **values,
@@ -265,7 +266,7 @@ class Settings:
 
     def folder_of(self, name: str, platform: str | None = None) -> Path:
         """The folder to which an option's relative paths refer: the current one, or the project's if set in a file."""
-        return self.project_dir if self._origin(name, platform) <= Origin.PROJECT else self.cwd
+        return self.project_dir if self.origin(name, platform) <= Origin.PROJECT else self.cwd
 
     def path(self, name: str, platform: str | None = None) -> Path | None:
         """The file or folder on this machine that an option names; None for none.

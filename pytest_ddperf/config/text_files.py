@@ -34,15 +34,6 @@ def read_text(path: Path, expected: str) -> str:
         raise FileContentError(path, line, "bytes that are not UTF-8 text", expected) from error
 
 
-def read_names(path: Path, expected: str) -> list[str]:
-    """Read a list of names, one per line; blank lines are ignored, and so are spaces around a name.
-
-    Raises:
-        FileContentError: as for `read_text`.
-    """
-    return [line.strip() for line in read_text(path, expected).splitlines() if line.strip()]
-
-
 def try_file(path: Path) -> None:
     """Check whether `replace_file` can write a file, which is not touched.
 

@@ -93,21 +93,18 @@ class Catalog:
         """The title of a network; its id if it is unknown."""
         return self.find_network(model).title
 
-    def with_models(self, models: Iterable[Network]) -> Catalog:
-        """A copy with further networks after the known ones.
+    def with_model(self, model: Network) -> Catalog:
+        """A copy with a further network after the known ones.
 
         Raises:
-            ConfigurationError: a network has the name of another one.
+            ConfigurationError: the network has the name of another one.
         """
-        catalog = self
-        for one in models:
-            if clash := catalog.clash(one):
-                raise ConfigurationError(
-                    f"The model {one.id} of {one.repository} has the same name as {clash}. Give it another id in "
-                    f"ddperf.toml, [models.my-{one.id}] with path = {str(one.path or one.repository)!r}, and use that."
-                )
-            catalog = Catalog({**catalog.networks, one.id: one}, self.platforms)
-        return catalog
+        if clash := self.clash(model):
+            raise ConfigurationError(
+                f"The model {model.id} of {model.repository} has the same name as {clash}. Give it another id in "
+                f"ddperf.toml, [models.my-{model.id}] with path = {(model.path or model.repository)!r}, and use that."
+            )
+        return Catalog({**self.networks, model.id: model}, self.platforms)
 
     def clash(self, model: Network) -> str:
         """Description of another network that has the name of `model`; "" if there is none."""
@@ -148,25 +145,24 @@ def find_closest(name: str, spellings: Iterable[str]) -> str | None:
 def build_matrix(
     platform: str, models: Iterable[str], batch_sizes: Iterable[int], scenarios: Sequence[str] = ("",)
 ) -> list[CellKey]:
-    """Build the list of a platform's cells without duplicates: models in the given order, batch sizes ascending.
+    """Build the list of a platform's cells: models in the given order, batch sizes ascending.
 
     The plain-latency cells of a model come before its cells under load, so that the board is cool when they run.
 
     Args:
         platform: id of the platform.
-        models: ids of networks.
-        batch_sizes: images per request.
+        models: ids of networks, each once.
+        batch_sizes: images per request, each once.
         scenarios: "" for plain latency, and the ids of load scenarios, in measuring order.
     """
     plain, loads = [one for one in scenarios if not one], [one for one in scenarios if one]
-    cells = [
+    return [
         CellKey(platform, model, batch_size, scenario)
         for model in models
         for group in (plain, loads)
         for batch_size in sorted(batch_sizes)
         for scenario in group
     ]
-    return list(dict.fromkeys(cells))
 
 
 @cache  # reading the tables compares every name with every spelling

@@ -34,7 +34,7 @@ from pytest_ddperf.core.budgets import Standing
 from pytest_ddperf.core.percentiles import compute_interval_ranks
 from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS
 from pytest_ddperf.gate.pairs import look_levels, student_quantile
-from pytest_ddperf.gate.statistics import is_larger
+from pytest_ddperf.gate.statistics import FARTHEST, is_larger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +58,6 @@ rounds alone, and would be missed at 10 % over its budget."""
 _DEGREES_A_ROUND = 2
 """Degrees of freedom that a further round adds at most while the pass is the unit: the F test does not find all shared
 luck. With more, hosts whose rounds differ by 2 to 5 % exceed the level; with fewer, cells are missed."""
-
-_WIDEST = math.log(10.0)
-"""The farthest an end of an interval is from its figure: by more than a factor of ten nothing differs by chance."""
 
 _NORMAL = NormalDist()
 
@@ -97,12 +94,7 @@ def estimate_mean(rounds_ms: Sequence[Sequence[float]], figures: int, looks: tup
         rounds_ms: the times of the passes, a list for each round, milliseconds.
         figures: number of figures with a limit in the whole run.
         looks: numbers of rounds after which the cell may be over its budget; the last one is the maximum.
-
-    Raises:
-        ValueError: there is no round, a round has no pass, or a time is not finite and positive.
     """
-    if not rounds_ms or not all(rounds_ms) or not all(0 < ms < math.inf for one in rounds_ms for ms in one):
-        raise ValueError(f"a cell must contain rounds of finite, positive times, not {rounds_ms!r}")
     count = sum(map(len, rounds_ms))
     mean = math.fsum(ms for one in rounds_ms for ms in one) / count
     variance, degrees = _mean_variance(rounds_ms, mean, count)
@@ -144,14 +136,9 @@ def estimate_percentile(
         percent: 95 for the 95th percentile.
         figures: number of figures with a limit in the whole run.
         looks: numbers of rounds after which the cell may be over its budget; the last one is the maximum.
-
-    Raises:
-        ValueError: there is no request.
     """
     passes_ms = [one for passes in rounds_ms for one in passes]
     ordered = sorted(ms for one in passes_ms for ms in one)
-    if not ordered:
-        raise ValueError("a percentile needs at least one request")
     count = len(ordered)
     value = ordered[max(1, -(-count * percent // 100)) - 1]
     level, is_look = _find_level(figures, len(rounds_ms), looks)
@@ -198,7 +185,7 @@ def _with_lasting(value_ms: float, below: float, above: float, level: float, *, 
         is_look: `Estimate.is_look` of the estimate.
     """
     below, above = (
-        min(math.hypot(distance, -_NORMAL.inv_cdf(chance) * LASTING), _WIDEST)
+        min(math.hypot(distance, -_NORMAL.inv_cdf(chance) * LASTING), FARTHEST)
         for distance, chance in ((below, level), (above, DOUBT))
     )
     return Estimate(value_ms, value_ms * math.exp(-below), value_ms * math.exp(above), is_look)

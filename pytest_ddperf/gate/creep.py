@@ -18,7 +18,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate.statistics import midmean
+from pytest_ddperf.gate.statistics import midmean, to_relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,63 +49,50 @@ _LENGTH_FACTOR = 1.18
 
 @dataclass(frozen=True, slots=True)
 class Creep:
-    """Whether a cell slowly became slower than on its first nights.
+    """How a cell slowly became slower than on its first nights.
 
     Args:
-        alarm: whether it did; an alarm beyond doubt remains until the cell is recorded again.
-        since: index of the night on which the rise began; None without an alarm.
-        change: relative change of the last 7 nights from the nights before the rise (from the first 8 without an
-            alarm); 0.1 for 10 % slower. If it is within `limit` again after a rise beyond doubt, the height of that.
+        since: index of the night on which the rise began.
+        found: index of the night on which the rise first was significant.
+        change: relative change of the last 7 nights from the nights before the rise; 0.1 for 10 % slower. If it is
+            within `limit` again after a rise beyond doubt, the height of that.
         limit: the change that a rise must exceed.
         before_ms: the time before the rise, in milliseconds.
-        found: index of the night on which the rise first was significant; None without an alarm.
     """
 
-    alarm: bool
-    since: int | None
+    since: int
+    found: int
     change: float
-    limit: float = 0.0
-    before_ms: float = 0.0
-    found: int | None = None
+    limit: float
+    before_ms: float
 
 
-def judge_creep(values: Sequence[float], tolerance: float = 0.05) -> Creep:
-    """Judge the nightly values of one cell.
+def judge_creep(values: Sequence[float], tolerance: float = 0.05) -> Creep | None:
+    """Judge the nightly values of one cell; None if it does not creep.
+
+    An alarm beyond doubt remains until the cell is recorded again.
 
     Args:
         values: milliseconds of each valid night since the cell was recorded, oldest first; preferably with the suite's
             common shift of each night removed.
         tolerance: relative; a rise must reach half of it, and at least 2.5 %.
-
-    Raises:
-        ValueError: a value is not a finite, positive number.
     """
-    for value in values:
-        if not 0 < value < math.inf:
-            raise ValueError(f"a nightly value must be a finite, positive time, not {value!r} ms")
     if len(values) < FIRST_NIGHT:
-        return Creep(alarm=False, since=None, change=0.0)
+        return None
     logs = [math.log(value) for value in values]
     least = math.log1p(max(_LEAST_CHANGE, tolerance / 2))
-    rise = _first_rise(logs, least)
-    reference = REFERENCE_NIGHTS if rise is None else rise.start
-    height = midmean(logs[-RECENT_NIGHTS:]) - midmean(logs[:reference])
-    limit = least
-    if rise is not None and not rise.certain:
-        scatter = rise.sigma * math.sqrt(_MIDMEAN_VARIANCE * (1 / RECENT_NIGHTS + 1 / reference))
+    if (rise := _first_rise(logs, least)) is None:
+        return None
+    before = midmean(logs[: rise.start])
+    height, limit = midmean(logs[-RECENT_NIGHTS:]) - before, least
+    if not rise.height:
+        scatter = rise.sigma * math.sqrt(_MIDMEAN_VARIANCE * (1 / RECENT_NIGHTS + 1 / rise.start))
         limit = max(least, _STILL_UP * scatter - _STILL_UP_ROOM)
         if height <= limit:
-            rise = None
-    elif rise is not None and height <= limit:
+            return None
+    elif height <= limit:
         height = rise.height
-    return Creep(
-        alarm=rise is not None,
-        since=None if rise is None else rise.start,
-        change=_relative(height),
-        limit=_relative(limit),
-        before_ms=math.exp(midmean(logs[:reference])),
-        found=None if rise is None else rise.found,
-    )
+    return Creep(rise.start, rise.found, to_relative(height), to_relative(limit), math.exp(before))
 
 
 def is_step(values: Sequence[float], creep: Creep, night: int) -> bool:
@@ -120,24 +107,19 @@ def is_step(values: Sequence[float], creep: Creep, night: int) -> bool:
     return 2 * sum(before) < len(before) * math.log(values[night] / creep.before_ms)
 
 
-def _relative(logarithm: float) -> float:
-    return math.expm1(min(logarithm, 700.0))
-
-
 @dataclass(frozen=True, slots=True)
 class _Rise:
     """A significant rise.
 
     Args:
         start: index of the night on which it began.
-        certain: whether it was ever beyond what chance can explain.
         sigma: latest estimate of a night's standard deviation.
         found: index of the night on which it was first significant.
-        height: the fitted rise on the night on which it was beyond what chance can explain, a logarithm; else 0.
+        height: the fitted rise on the night on which it was beyond what chance can explain, a logarithm; 0 if it never
+            was.
     """
 
     start: int
-    certain: bool
     sigma: float
     found: int
     height: float = 0.0
@@ -166,8 +148,8 @@ def _first_rise(logs: Sequence[float], least: float) -> _Rise | None:
             if gained > _ALARM * error and gained / square * length > least:
                 first = (start, night) if first is None else first
                 if gained > _NO_DOUBT * error:
-                    return _Rise(first[0], True, sigma, first[1], gained / square * length)
-    return None if first is None else _Rise(first[0], False, sigma, first[1])
+                    return _Rise(first[0], sigma, first[1], gained / square * length)
+    return None if first is None else _Rise(first[0], sigma, first[1])
 
 
 def _lengths(most: int) -> Iterator[int]:

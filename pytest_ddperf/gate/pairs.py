@@ -30,7 +30,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.gate.statistics import EPSILON
+from pytest_ddperf.gate.statistics import EPSILON, to_relative
+from pytest_ddperf.text import format_interval
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -55,7 +56,6 @@ _MOST_DEGREES = 400
 _GRID = 240  # steps of Simpson's rule
 _FARTHEST = 8.0  # standard deviations beyond which a normal density is 0
 _LEAST_LEVEL = 1e-100  # early ones of many looks spend less than a float can state; a level of 0 has no quantile
-_MOST = 700.0  # logarithms beyond this overflow a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,6 @@ class PairedVerdict:
         change: the estimate.
         interval: after the first round, that of its pairs (96 %); at a look, the one that decides at the last look;
             None between looks.
-        pairs: number of pairs measured.
         reason: the verdict in words.
         resolution: the change that is found in four of five runs after all pairs; None while it is unknown.
     """
@@ -89,7 +88,6 @@ class PairedVerdict:
     outcome: str
     change: float
     interval: tuple[float, float] | None
-    pairs: int
     reason: str
     resolution: float | None = None
 
@@ -118,18 +116,11 @@ def judge_pairs(
     """Judge a cell after its newest round.
 
     Args:
-        rounds: the rounds of the cell.
+        rounds: the rounds of the cell, at least one.
         others: the rounds of each other cell of the run, as measured so far.
         tolerance: relative, 0.1 for 10 %.
         max_pairs: maximum number of pairs of a cell, rounded up to whole rounds.
-
-    Raises:
-        ValueError: the cell has no round, or the tolerance is not a number of 0 or more.
     """
-    if not rounds:
-        raise ValueError("a cell must contain at least one round")
-    if not 0 <= tolerance < math.inf:
-        raise ValueError(f"the tolerance must be a finite number, 0 or more, not {tolerance!r}")
     limit, count = math.log1p(tolerance), len(rounds)
     estimate = math.fsum(one.estimate for one in rounds) / count
     looks = list_looks(max_pairs)
@@ -143,7 +134,7 @@ def judge_pairs(
         interval = (estimate - quantile * error, estimate + quantile * error)
         certain = abs(estimate) > student_quantile(levels[looks.index(count)], degrees) * error + EPSILON
         error *= math.sqrt(count / last)
-        resolution = _relative(max(limit, quantile * error) + _FOUND * error)
+        resolution = to_relative(max(limit, quantile * error) + _FOUND * error)
     is_beyond = abs(estimate) > limit + EPSILON
     if is_beyond and certain:
         outcome = "regressed" if estimate > 0 else "improved"
@@ -153,10 +144,9 @@ def judge_pairs(
         outcome = "remeasure"
     else:
         outcome = "unstable" if is_beyond and estimate > 0 else "ok"
-    shown = None if interval is None else (_relative(interval[0]), _relative(interval[1]))
-    pairs = count * PAIRS_PER_ROUND
-    reason = _describe(outcome, _relative(estimate), shown, pairs)
-    return PairedVerdict(outcome, _relative(estimate), shown, pairs, reason, resolution)
+    shown = None if interval is None else (to_relative(interval[0]), to_relative(interval[1]))
+    reason = _describe(outcome, to_relative(estimate), shown, count * PAIRS_PER_ROUND)
+    return PairedVerdict(outcome, to_relative(estimate), shown, reason, resolution)
 
 
 def list_looks(max_pairs: int) -> tuple[int, ...]:
@@ -286,9 +276,5 @@ def _describe(outcome: str, change: float, interval: tuple[float, float] | None,
         "remeasure": ", undecided: to be measured again",
         "unstable": ", beyond the tolerance but too noisy to rule out chance",
     }.get(outcome, ", within the tolerance")
-    limits = "" if interval is None else f" [{interval[0] * 100:+.1f}, {interval[1] * 100:+.1f}]"
+    limits = "" if interval is None else f" {format_interval(interval)}"
     return f"{change:+.1%}{limits} after {pairs} pairs{why}"
-
-
-def _relative(logarithm: float) -> float:
-    return math.expm1(min(logarithm, _MOST))

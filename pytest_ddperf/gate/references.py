@@ -14,8 +14,8 @@ from pytest_ddperf.gate.statistics import midmean, midmean_variance, pass_sigma,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Run = Sequence[float] | Sequence[Sequence[float]]
-    """The passes of a run in milliseconds, or its rounds, each a list of passes."""
+    Run = tuple[float, ...] | tuple[tuple[float, ...], ...]
+    """The passes of a run in milliseconds, or its rounds, each as its passes; () for a night without the cell."""
 
 PUBLISHED, RECORDED, HISTORY = "published", "recorded", "history"
 """The kinds of baseline: a mean, 1 to 7 runs, 8 or more nights (A, B, C)."""
@@ -87,49 +87,6 @@ class ShiftHistory:
     nights: int
 
 
-def runs_of(baseline: float | Sequence[float] | Sequence[Run] | None) -> float | list[Run] | None:
-    """Normalise a baseline.
-
-    Returns:
-        A positive mean, or the runs as tuples, with `()` for nights without the cell; None if there is no baseline.
-
-    Raises:
-        ValueError: the baseline is not a number, a list of numbers or a list of runs, or its mean is not positive and
-            finite.
-    """
-    if baseline is None:
-        return None
-    if isinstance(baseline, (int, float)):
-        if not 0 < baseline < math.inf:
-            raise ValueError(f"a baseline must be a finite, positive time, not {baseline!r} ms")
-        return float(baseline)
-    if not _is_list(baseline):
-        raise ValueError(
-            f"a baseline must be a number of milliseconds, a list of them, or a list of runs, not {baseline!r}"
-        )
-    if not len(baseline):
-        return None
-    numbers = [isinstance(entry, (int, float)) for entry in baseline]
-    if all(numbers):
-        return [tuple(baseline)]  # type: ignore[list-item] # all of its entries are numbers
-    if any(numbers) or not all(_is_list(entry) for entry in baseline):
-        raise ValueError(f"a baseline must contain either passes or runs, not both: {baseline!r}")
-    runs: list[Run] = [_as_tuples(run) for run in baseline]  # type: ignore[arg-type] # none of its entries is a number
-    return runs if any(runs) else None
-
-
-def _as_tuples(run: Run) -> Run:
-    """Return a run as a tuple of passes, or of rounds that are tuples."""
-    rounds = [tuple(one) for one in run if _is_list(one)]  # type: ignore[arg-type] # a list
-    if rounds and len(rounds) < len(run):
-        raise ValueError(f"a run must contain either passes or rounds, not both: {run!r}")
-    return tuple(rounds or run)  # type: ignore[return-value] # all passes or all rounds
-
-
-def _is_list(value: object) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, (str, bytes))
-
-
 def published_reference(mean_ms: float, reading_error_ms: float) -> Reference:
     """Build the reference of a published mean.
 
@@ -138,36 +95,26 @@ def published_reference(mean_ms: float, reading_error_ms: float) -> Reference:
     return Reference(math.log(mean_ms), 1.0, (reading_error_ms / mean_ms) ** 2 / 3, None, 0.0, 0)
 
 
-def run_value(run: Run, passes: int) -> float:
-    """Return the midmean of the rounds of one run, a logarithm.
-
-    Args:
-        run: its passes or its rounds.
-        passes: passes per round, by which a run is divided if its rounds are unknown.
-    """
-    return midmean(_rounds(tuple(run), passes))
-
-
 @lru_cache(maxsize=1 << 14)
-def _pass_variance(run: tuple[float, ...] | tuple[Sequence[float], ...], passes: int) -> float:
+def _pass_variance(run: Run, passes: int) -> float:
     """Return the mean variance of the logarithm of a pass within the rounds of a run, 0 if unknown."""
     sigmas = [sigma for one in _divided(run, passes) if (sigma := pass_sigma(one)) is not None]
     return sum(sigma * sigma for sigma in sigmas) / len(sigmas) if sigmas else 0.0
 
 
 @lru_cache(maxsize=1 << 14)  # judging any cell of a suite reads the runs of all
-def _rounds(run: tuple[float, ...] | tuple[Sequence[float], ...], passes: int) -> tuple[float, ...]:
+def _rounds(run: Run, passes: int) -> tuple[float, ...]:
     """Return the statistic of each round of a run."""
     return tuple(round_statistic(one) for one in _divided(run, passes))
 
 
 def _divided(run: Run, passes: int) -> Sequence[Sequence[float]]:
     """Return the rounds of a run; if they are unknown, its passes in parts of equal size."""
-    if _is_list(run[0]):
-        return run  # type: ignore[return-value] # its entries are rounds
+    if isinstance(run[0], tuple):
+        return run
     parts = max(1, round(len(run) / passes)) if len(run) >= 2 * passes else 1
     bounds = [len(run) * part // parts for part in range(parts + 1)]
-    return [run[start:stop] for start, stop in pairwise(bounds)]  # type: ignore[misc] # its entries are passes
+    return [run[start:stop] for start, stop in pairwise(bounds)]
 
 
 def pool_variances(estimates: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -196,15 +143,15 @@ def build_references(suite: Sequence[Sequence[Run]], passes: int) -> tuple[list[
     variance counts by its nights, and below 8 nights only the pool counts.
 
     Args:
-        suite: for each cell its runs, oldest first, `[]` for a night without it; at least one run per cell.
+        suite: for each cell its runs, oldest first; at least one run per cell.
         passes: passes per round.
     """
     nights: list[dict[int, float]] = []
     for runs in suite:
         values: dict[int, float] = {}
         for age, run in enumerate(reversed(runs)):
-            if len(run):
-                values[age] = run_value(run, passes)
+            if run:
+                values[age] = midmean(_rounds(run, passes))
                 if len(values) == NIGHTS:
                     break
         nights.append(values)
@@ -224,11 +171,11 @@ def build_references(suite: Sequence[Sequence[Run]], passes: int) -> tuple[list[
         shrunk = None
         if pool is not None:
             shrunk = max((weight * variance + pool_weight * pool) / (weight + pool_weight), LEAST_VARIANCE)
-        newest = next(run for run in reversed(runs) if len(run))
+        newest = next(run for run in reversed(runs) if run)
         per_round = len(_divided(newest, passes)[0])
         rests_on = (weight + pool_weight) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
-        newest_runs = [run for run in runs[-NIGHTS:] if len(run)]
-        several = [rounds for run in newest_runs if len(rounds := _rounds(tuple(run), passes)) > 1]
+        newest_runs = [run for run in runs[-NIGHTS:] if run]
+        several = [rounds for run in newest_runs if len(rounds := _rounds(run, passes)) > 1]
         scatters = [rounds_scatter(rounds, without_slowest=False) for rounds in several]
         rounds_degrees = sum(degrees for _, degrees in scatters)
         squares = sum(variance * degrees for variance, degrees in scatters)
@@ -246,7 +193,7 @@ def build_references(suite: Sequence[Sequence[Run]], passes: int) -> tuple[list[
                 weight_of_runs * per_run,
                 squares / rounds_degrees if rounds_degrees else 0.0,
                 rounds_degrees,
-                _pass_variance(tuple(newest), passes),
+                _pass_variance(newest, passes),
             )
         )
     return found, _shift_history(shifts, max(len(values) for values in nights))

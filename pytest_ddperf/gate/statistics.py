@@ -22,6 +22,12 @@ _NORMAL = NormalDist()
 EPSILON = 1e-9
 """Logarithms that differ by less are equal: rounding errors must not decide a verdict."""
 
+MOST_LOG = 700.0
+"""Logarithms beyond this overflow a float."""
+
+FARTHEST = math.log(10.0)
+"""A factor of ten, by more than which nothing differs by chance: the largest limit, resolution and half interval."""
+
 FASTEST = 0.6
 """Share of a round's passes that counts, the fastest ones: 3 of 5."""
 
@@ -52,23 +58,12 @@ def round_statistic(passes_ms: Sequence[float]) -> float:
     Raises:
         ValueError: there is no pass, or a pass is not a finite, positive number.
     """
-    try:
-        ordered = sorted(passes_ms)
-        # A NaN makes the order meaningless, but the sum is then NaN too.
-        if not (ordered and ordered[0] > 0 and math.isfinite(sum(ordered))):
-            _check(passes_ms)
-        count = fastest_count(len(ordered))
-        return sum(map(math.log, ordered[:count])) / count
-    except TypeError as error:
-        raise ValueError(f"a round must be a list of milliseconds, not {passes_ms!r}") from error
-
-
-def _check(passes_ms: Sequence[float]) -> None:
-    if not len(passes_ms):
-        raise ValueError("a round must contain at least one pass")
-    for ms in passes_ms:
-        if not 0 < ms < math.inf:
-            raise ValueError(f"a pass must take a finite, positive time, not {ms!r} ms")
+    ordered = sorted(passes_ms)
+    # A NaN makes the order meaningless, but the sum is then NaN too.
+    if not (ordered and ordered[0] > 0 and math.isfinite(sum(ordered))):
+        raise ValueError(f"a round must contain finite, positive times, not {passes_ms!r}")
+    count = fastest_count(len(ordered))
+    return sum(map(math.log, ordered[:count])) / count
 
 
 @functools.cache
@@ -107,6 +102,11 @@ def pass_sigma(passes_ms: Sequence[float]) -> float | None:
     ordered = sorted(passes_ms)
     scores = _normal_scores(len(passes_ms))
     return math.log(ordered[count - 1] / ordered[0]) / (scores[count - 1] - scores[0])
+
+
+def to_relative(logarithm: float) -> float:
+    """Return a difference of logarithms as a relative change: 0.1 for log(1.1)."""
+    return math.expm1(min(logarithm, MOST_LOG))
 
 
 def midmean(values: Iterable[float]) -> float:
@@ -248,8 +248,7 @@ def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
     count = len(ordered)
     tail = count // 10
     pulled_in = [ordered[tail]] * tail + [*ordered[tail : count - tail]] + [ordered[count - 1 - tail]] * tail
-    # A normal sample with its tails pulled in like this keeps 27 % of its squares.
-    cut = _split(pulled_in, 0.27, 0.95)
+    cut = _split(pulled_in)
     if cut >= max(3, math.ceil(_SMALLEST_PART * count)):
         ordered, count = ordered[:cut], cut
     tail = int(_TRIMMED * count)
@@ -280,13 +279,11 @@ def _pulled_in_variance(share: float) -> float:
     return 2 * (0.5 - share - end * _NORMAL.pdf(end) + end * end * share)
 
 
-def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
+def _split(ordered: Sequence[float]) -> int:
     """Return how many of the values belong to the faster of two groups, 0 if they form a single group.
 
     Args:
-        ordered: the values, ascending.
-        kept: share of its squares that a single group keeps when it is split at the best place.
-        scatter: four standard deviations of that share, times the square root of the number of values.
+        ordered: the values, ascending, with their tails pulled in.
     """
     count = len(ordered)
     if count < 6:
@@ -295,15 +292,18 @@ def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
     total = _squares(ordered, mean)
     if total <= EPSILON:
         return 0
+    # A normal sample with such tails keeps 27 % of its squares when it is split at the best place; four standard
+    # deviations of that share are 0.95, divided by the square root of the number of values.
+    kept = (0.27 - 0.95 / math.sqrt(count)) * total
     # The variance between the groups is the square of these. None is positive, as the sum of the fastest never is.
     roots = list(map(mul, accumulate([value - mean for value in ordered]), _split_weights(count)))
-    if total - min(roots) ** 2 >= (kept - scatter / math.sqrt(count)) * total:
+    if total - min(roots) ** 2 >= kept:
         return 0
     best, place = 0.0, 0
     for index, root in enumerate(roots, 1):
         if root * root > best + EPSILON * total:
             best, place = root * root, index
-    return place if total - best < (kept - scatter / math.sqrt(count)) * total else 0
+    return place if total - best < kept else 0
 
 
 @functools.cache

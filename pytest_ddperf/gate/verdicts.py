@@ -51,7 +51,6 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate.creep import Creep, judge_creep
 from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS, Noise, Subject, Suite
 from pytest_ddperf.gate.references import (
     HISTORY,
@@ -60,16 +59,18 @@ from pytest_ddperf.gate.references import (
     RECORDED,
     build_references,
     published_reference,
-    runs_of,
 )
 from pytest_ddperf.gate.statistics import (
     EPSILON,
+    FARTHEST,
+    MOST_LOG,
     level,
     level_bias,
     level_variance,
     pass_sigma,
     round_statistic,
     sidak_z,
+    to_relative,
 )
 from pytest_ddperf.text import format_change
 
@@ -77,19 +78,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_ddperf.gate.references import Run
-
-__all__ = [
-    "MAX_ROUNDS",
-    "MIN_ROUNDS",
-    "Cell",
-    "Creep",
-    "Prepared",
-    "Verdict",
-    "judge",
-    "judge_creep",
-    "judge_some",
-    "prepare",
-]
 
 FALSE_ALARM = {PUBLISHED: 0.02, RECORDED: 0.02, HISTORY: 0.0075}
 """Chance of a red cell in a run without change, for which the quantile is chosen in a suite of less than 8 cells: the
@@ -121,11 +109,6 @@ _POWER_Z = _NORMAL.inv_cdf(_POWER)
 _FASTEST, _FASTEST_VARIANCE = 1.267, 0.416
 """How far the fastest of six standard normal draws is below their mean, and its variance (David and Nagaraja 2003)."""
 
-_COARSEST = math.log(10.0)
-"""The largest limit and resolution: ten times as slow. By more than that nothing gets slower by chance."""
-
-_MOST = 700.0  # logarithms beyond this overflow a float
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -133,13 +116,12 @@ class Cell:
 
     Args:
         rounds: milliseconds per image of the passes, a list for each round.
-        baseline: a published mean, the passes of one run, or several runs, oldest first, each as its passes or as its
-            rounds, in milliseconds per image; None without one.
+        baseline: a published mean, or the runs, oldest first, in milliseconds per image; None without one.
         reading_error_ms: largest reading error of a published mean.
     """
 
     rounds: Sequence[Sequence[float]]
-    baseline: float | Sequence[float] | Sequence[Run] | None = None
+    baseline: float | list[Run] | None = None
     reading_error_ms: float = 0.0
 
 
@@ -158,7 +140,6 @@ class Verdict:
             unknown.
         resolution: the smallest change that the gate can distinguish from noise after all rounds, at least the
             tolerance; None without a baseline.
-        kind: published, recorded or history; "" without a baseline.
         shift_removed: the suite's common shift that was taken out of `change`, relative; 0 if none was.
         platform_shifted: whether the suite as a whole is slower than chance explains, so that it is one cause for all
             cells.
@@ -172,7 +153,6 @@ class Verdict:
     reason: str
     suite_shift: float | None = None
     resolution: float | None = None
-    kind: str = ""
     shift_removed: float = 0.0
     platform_shifted: bool = False
 
@@ -205,16 +185,15 @@ def prepare(cell: Cell) -> Prepared:
     Raises:
         ValueError: as for `judge`.
     """
-    values, held = _values(cell), runs_of(cell.baseline)
-    passes = len(cell.rounds[0])
-    if held is None:
+    values, passes, held = [round_statistic(one) for one in cell.rounds], len(cell.rounds[0]), cell.baseline
+    if held is None or not (isinstance(held, float) or any(held)):
         return Prepared(passes, values, None, None, "")
     sigmas = [sigma for one in cell.rounds if (sigma := pass_sigma(one)) is not None]
     sigma = math.sqrt(sum(sigma * sigma for sigma in sigmas) / len(sigmas)) if sigmas else None
     if isinstance(held, float):
         subject = Subject(values, passes, sigma, published_reference(held, cell.reading_error_ms))
         return Prepared(passes, values, sigma, held, PUBLISHED, subject)
-    kind = HISTORY if sum(1 for run in held if len(run)) >= HISTORY_FROM else RECORDED
+    kind = HISTORY if sum(1 for run in held if run) >= HISTORY_FROM else RECORDED
     return Prepared(passes, values, sigma, held, kind)
 
 
@@ -226,8 +205,7 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
         tolerance: relative, 0.1 for 10 %.
 
     Raises:
-        ValueError: a cell has no round, a round has no pass, a time is not finite and positive, a baseline is not of
-            the three kinds, or the tolerance is not a number of 0 or more.
+        ValueError: a round has no pass, or a time is not finite and positive.
     """
     prepared = tuple(prepare(cell) for cell in cells)
     return judge_some(prepared, prepared, tolerance)
@@ -247,7 +225,7 @@ def judge_some(
     Raises:
         ValueError: as for `judge`.
     """
-    limit = _limit(tolerance)
+    limit = math.log1p(tolerance)
     gate = _Gate(limit, further + len([one for one in fellows if one.held is not None]))
     verdicts = []
     for one in cells:
@@ -262,24 +240,9 @@ def judge_some(
     return verdicts
 
 
-def _limit(tolerance: float) -> float:
-    """Return the tolerance as a logarithm."""
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ValueError(f"the tolerance must be a finite number, 0 or more, not {tolerance!r}")
-    return math.log1p(tolerance)
-
-
 def _new(prepared: Prepared, tolerance: float) -> Verdict:
     now_ms = _exp(level(prepared.values, math.inf))
     return Verdict("new", now_ms, None, None, tolerance, "nothing to compare with")
-
-
-def _values(cell: Cell) -> list[float]:
-    if not len(cell.rounds):
-        raise ValueError("a cell must contain at least one round")
-    if not 0 <= cell.reading_error_ms < math.inf:
-        raise ValueError(f"a reading error must be 0 ms or more, not {cell.reading_error_ms!r}")
-    return [round_statistic(one) for one in cell.rounds]
 
 
 @lru_cache(maxsize=8)  # the fellows are the same for many cells of a large suite
@@ -320,7 +283,7 @@ class _Gate:
         fastest = min(subject.values) - base - removed
         is_last = rounds + subject.stalled >= MAX_ROUNDS
         chance = FALSE_ALARM[kind] if suite.is_small else _suite_chance(kind, noise)
-        reach = min(noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0], _COARSEST)
+        reach = min(noise.reach(sidak_z(chance if is_last else _EARLY * chance, self._cells), rounds)[0], FARTHEST)
         limit = self.limit if moved > 0 else max(self.limit, reach)
         every_round = fastest > self.limit / 2 + EPSILON
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
@@ -336,11 +299,11 @@ class _Gate:
         else:
             outcome = "unstable" if is_last else "remeasure"
         is_shifted = outcome == "regressed" and (moved > 0 or suite.are_all_slower(subject))
-        resolution = None if noise.is_assumed else _relative(self._resolution(noise, chance))
-        shift = None if suite.is_small else _relative(noise.shift)
-        relative, beyond = _relative(change), _relative(limit)
+        resolution = None if noise.is_assumed else to_relative(self._resolution(noise, chance))
+        shift = None if suite.is_small else to_relative(noise.shift)
+        relative, beyond = to_relative(change), to_relative(limit)
         why = _in_words(
-            outcome, kind, relative, beyond, subject=subject, is_shifted=is_shifted, tolerance=_relative(self.limit)
+            outcome, kind, relative, beyond, subject=subject, is_shifted=is_shifted, tolerance=to_relative(self.limit)
         )
         return Verdict(
             outcome=outcome,
@@ -351,8 +314,7 @@ class _Gate:
             reason=why + ("" if resolution is None else f" (resolution {resolution:.1%})"),
             suite_shift=shift,
             resolution=resolution,
-            kind=kind,
-            shift_removed=_relative(removed),
+            shift_removed=to_relative(removed),
             platform_shifted=is_shifted,
         )
 
@@ -374,7 +336,7 @@ class _Gate:
         first, second = (found - limit) / uncertain, (found - least) / scatter
         kept = _NORMAL.cdf(first) * _NORMAL.cdf(second)
         slope = _NORMAL.pdf(first) / uncertain + _NORMAL.pdf(second) / scatter
-        return min(found + (_POWER / _CLEAR - kept) / slope, _COARSEST)
+        return min(found + (_POWER / _CLEAR - kept) / slope, FARTHEST)
 
 
 def _suite_chance(kind: str, noise: Noise) -> float:
@@ -426,8 +388,4 @@ def _in_words(
 
 
 def _exp(logarithm: float) -> float:
-    return math.exp(min(logarithm, _MOST))
-
-
-def _relative(logarithm: float) -> float:
-    return math.expm1(min(logarithm, _MOST))
+    return math.exp(min(logarithm, MOST_LOG))

@@ -23,7 +23,7 @@ from pytest_ddperf.core.records import Baseline, Creep, Night, Outcome, Since
 from pytest_ddperf.deepdetect.protocol import BUILD_FACTS
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS, is_step, judge_creep
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
-from pytest_ddperf.gate.statistics import find_bulk, midmean, round_statistic
+from pytest_ddperf.gate.statistics import MOST_LOG, find_bulk, midmean, round_statistic
 from pytest_ddperf.gate.steps import find_step
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.history.run_file import HistoryError, describe_night, parse_moment, read_run
@@ -43,7 +43,6 @@ MOST = 400
 
 _NEWEST = 30  # runs that are read even if no night was ever accepted
 _LONGEST_FACT = 40
-_MOST_LOG = 700.0  # exp() of larger values overflows a float
 
 
 class NightCell(msgspec.Struct, frozen=True, gc=False):
@@ -157,7 +156,7 @@ class Nights:
         """
         values = self.creep_values(key)
         judged = judge_creep(values, tolerance)
-        if judged.since is None or judged.found is None:
+        if judged is None:
             return None
         nights = list(self._series[key])
         red = {one.night for one in self.cells[key] if one.cell.outcome is Outcome.REGRESSED}
@@ -349,4 +348,4 @@ def _select_runs(runs: Sequence[IndexedRun], most: int) -> list[IndexedRun]:
 
 
 def _ms(logarithm: float) -> float:
-    return math.exp(max(-_MOST_LOG, min(logarithm, _MOST_LOG)))
+    return math.exp(max(-MOST_LOG, min(logarithm, MOST_LOG)))

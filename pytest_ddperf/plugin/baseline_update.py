@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest_benchmark
 from pytest_benchmark.utils import get_commit_info
 
 from pytest_ddperf.baselines.recordings import TAKEN, check_recordable, write_recorded
@@ -60,8 +59,6 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
                 records,
                 machine_info=benchmark_json.build_machine_info(benchmark_json.list_servers(measured, settings.catalog)),
                 commit_info=get_commit_info(),  # type: ignore[no-untyped-call] # pytest-benchmark's
-                version=pytest_benchmark.__version__,
-                stats=benchmark_json.compute_stats,
                 mode=mode,
             )
         except DdperfError as error:

@@ -58,9 +58,7 @@ _KEY = pytest.StashKey[Attempts]()
 
 def attempts_of(item: pytest.Item) -> Attempts:
     """Return the attempts of a test."""
-    if (attempts := item.stash.get(_KEY, None)) is None:
-        attempts = item.stash[_KEY] = Attempts()
-    return attempts
+    return item.stash.setdefault(_KEY, Attempts())
 
 
 def run_cell(

@@ -52,9 +52,6 @@ def parametrise(metafunc: pytest.Metafunc, bench: BenchSession) -> None:
         RefusedError: a setting is wrong, or the marker has an unknown key or an invalid value. A usage error raised
             here would not stop the collection.
     """
-    if not bench.collects_rarely:
-        bench.collects_rarely = True
-        bench.config.add_cleanup(collect_rarely())
     try:
         cells = select_cells(bench.settings, read_restrictions(metafunc.definition))
     except ConfigurationError as error:
@@ -63,6 +60,8 @@ def parametrise(metafunc: pytest.Metafunc, bench: BenchSession) -> None:
         none = pytest.mark.skip(reason="no cell matches the options and the test's marker")
         metafunc.parametrize(FIXTURE, [pytest.param(None, marks=none, id="no-cell")], indirect=True)
         return
+    if not bench.cells.of_test:
+        bench.config.add_cleanup(collect_rarely())
     bench.cells.of_test[metafunc.definition.nodeid] = cells
     metafunc.parametrize(FIXTURE, cells, ids=[str(key) for key in cells], indirect=True)
 
@@ -240,11 +239,6 @@ def sort_for_measuring(items: Iterable[pytest.Item], settings: Settings) -> list
     for (place, _), item in zip(gated, measured, strict=True):
         ordered[place] = item
     return ordered
-
-
-def skip(item: pytest.Item, reason: str) -> None:
-    """Skip a test at its setup."""
-    item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def unskip_benchmark_only(item: pytest.Item) -> None:

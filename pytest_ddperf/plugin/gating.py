@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if only:
             collection.unskip_benchmark_only(item)
         elif config.getoption("benchmark_skip", default=False):
-            collection.skip(item, "--benchmark-skip")
+            item.add_marker(pytest.mark.skip(reason="--benchmark-skip"))
     items[:] = collection.sort_for_measuring(items, config.stash[SESSION_KEY].settings)
 
 

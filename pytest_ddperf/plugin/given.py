@@ -11,19 +11,13 @@ from pytest_ddperf.deepdetect.url import remove_credentials
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pytest
 
     from pytest_ddperf.config.options import Option
 
 
-def read_given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dict[str, GivenValue]:
+def read_given(config: pytest.Config) -> dict[str, GivenValue]:
     """Return the values given on the command line, in the environment and in the ini file, without defaults.
-
-    Args:
-        config: pytest's configuration.
-        environ: environment variables.
 
     Returns:
         The values by option name. The command line takes precedence over the environment, which does over the ini file.
@@ -38,7 +32,7 @@ def read_given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -
         if text is not None:
             found[option.name] = GivenValue(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE, str(text))
             continue
-        text = environ.get(option.variable, "")
+        text = os.environ.get(option.variable, "")
         if text.strip():  # CI systems pass an unset variable as an empty one
             found[option.name] = GivenValue(
                 _parsed(option, text, f"environment variable {option.variable}"), Origin.ENVIRONMENT, text

@@ -53,12 +53,11 @@ def build_command(
     """
     file, colons, name = nodeid.partition("::")
     test = f"{os.path.relpath(rootdir / file, settings.cwd)}{colons}{name}"
-    typed = [option for option in OPTIONS if _outside_files(settings, option.name)]
     is_paired = settings.reference_url(key.platform) is not None
     unfit = _MATRIX | _OF_THE_RUN | set(NOT_IN_PAIRS if is_paired else ONLY_IN_PAIRS)
     before, options = [], [f"{platform_flag}={key.platform}"]
-    for option in typed:
-        if option.name in unfit:
+    for option in OPTIONS:
+        if option.name in unfit or settings.origin(option.name) < Origin.ENVIRONMENT:
             continue
         if option.name == "url":
             options.append(f"{option.flag}={format_display_url(settings.url(key.platform))}")
@@ -95,10 +94,6 @@ def configuration_options(option: argparse.Namespace) -> list[str]:
     return [*words, f"--count={count}"] if isinstance(count, int) and count > 1 else words
 
 
-def _outside_files(settings: Settings, name: str) -> bool:
-    return name in settings.given and settings.given[name].origin > Origin.PROJECT
-
-
 def _of_cell(settings: Settings, key: CellKey) -> list[str]:
     """Return the options without which the cell would not be selected."""
     files = {name: one for name, one in settings.given.items() if one.origin < Origin.ENVIRONMENT}
@@ -112,14 +107,14 @@ def _of_cell(settings: Settings, key: CellKey) -> list[str]:
     if key.scenario not in plain.scenarios(key.platform):
         of = "concurrency" if key.scenario.startswith("c") else "rate"
         options.append(f"--ddperf-{of}={key.scenario[1:]}")
-    if _outside_files(settings, "run-unavailable") and settings.value("run-unavailable"):
+    if settings.origin("run-unavailable") > Origin.PROJECT and settings.value("run-unavailable"):
         options.append("--ddperf-run-unavailable")
     return options
 
 
 def _typed_models(settings: Settings) -> dict[str, str]:
     """Return the networks given on the command line or in the environment: by id, the text that was typed."""
-    if not _outside_files(settings, "models"):
+    if settings.origin("models") < Origin.ENVIRONMENT:
         return {}
     models = settings.given["models"]
     return dict(zip(models.value, BY_NAME["models"].type.parse(models.text), strict=True))

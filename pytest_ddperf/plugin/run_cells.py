@@ -93,11 +93,9 @@ class RunCells:
 
         Args:
             settings: the settings of the run.
-            plans: the platforms, by id; empty if none was prepared.
+            plans: the platforms, by id.
             ended: number of tests of cells that have ended.
         """
-        if not plans:
-            return 0, 0
         marked: set[CellKey] = set()
         if not settings.value("run-unavailable"):
             marked = {key for key in self.collected if plans[key.platform].marked_unavailable(key) is not None}

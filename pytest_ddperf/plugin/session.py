@@ -45,7 +45,6 @@ class BenchSession:
         not_run: number of cells not measured because the run ended early, and number of all cells.
         trends: the histories of the cells before this run, if figures or reports were requested.
         warnings: warnings of the run.
-        collects_rarely: whether garbage is collected rarely, from the first gated test on.
         written: lines about the files that were written.
     """
 
@@ -63,7 +62,6 @@ class BenchSession:
         self.written: list[str] = []
         self.trends: Sequence[Trend] = ()
         self._runner: Runner | None = None
-        self.collects_rarely = False
 
     @property
     def measures(self) -> bool:

@@ -16,7 +16,7 @@ from xdist.report import report_collection_diff
 from xdist.workermanage import parse_tx_spec_config
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
-from pytest_ddperf.plugin.collection import get_cell, skip
+from pytest_ddperf.plugin.collection import get_cell
 from pytest_ddperf.plugin.controller import location_of, log_failure
 from pytest_ddperf.plugin.preparation import prepare_run
 from pytest_ddperf.plugin.record_transport import STARTED, TO_CONTROLLER, decode, put_record
@@ -31,14 +31,6 @@ ON_ITS_WAY_S = 0.5
 """Time for reports sent by workers to reach the controller, seconds."""
 
 
-def tell_difference(config: pytest.Config, nodes: tuple[Any, Any], collections: tuple[Any, Any]) -> None:
-    """Fail the run if two workers collected different tests, and report the difference."""
-    text = report_collection_diff(*collections, *(node.gateway.id for node in nodes))
-    if text:
-        name = nodes[1].gateway.id
-        config.hook.pytest_collectreport(report=pytest.CollectReport(name, "failed", longrepr=text, result=[]))
-
-
 class LateScheduling:
     """Scheduler that uses the user's own one unless the first collection contains cells, then one by server.
 
@@ -47,31 +39,20 @@ class LateScheduling:
     Args:
         config: configuration of the controller; other plugins read it from xdist's schedulers.
         usual: the scheduler that xdist would have used.
-        for_cells: creates the scheduler for runs with cells.
-        has_cells: returns whether a collection contains cells.
+        choose: returns the scheduler to use, from the usual one and the first collection.
     """
 
-    def __init__(
-        self,
-        config: pytest.Config,
-        usual: Any,  # noqa: ANN401 - xdist's
-        for_cells: Callable[[], Any],
-        has_cells: Callable[[Sequence[str]], bool],
-    ) -> None:
+    def __init__(self, config: pytest.Config, usual: Any, choose: Callable[[Any, Sequence[str]], Any]) -> None:  # noqa: ANN401 - xdist's
         self.config = config
         self._scheduling = usual
-        self._for_cells = for_cells
-        self._has_cells = has_cells
+        self._choose = choose
         self._chosen = False
 
     def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:  # noqa: ANN401 - xdist's
         """Choose the scheduler when the first collection arrives, and pass every collection on."""
         if not self._chosen:
             self._chosen = True
-            if self._has_cells(collection):
-                usual, self._scheduling = self._scheduling, self._for_cells()
-                for known in usual.nodes:
-                    self._scheduling.add_node(known)
+            self._scheduling = self._choose(self._scheduling, collection)
         self._scheduling.add_node_collection(node, collection)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of xdist's schedulers
@@ -106,17 +87,16 @@ class XdistHooks:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """For --benchmark-only with xdist: skip every test that is not a cell."""
         if self._only:
+            reason = "Skipped, because it is not a ddperf cell (--benchmark-only with xdist)."
             for item in items:
                 if get_cell(item) is None:
-                    skip(item, "Skipped, because it is not a ddperf cell (--benchmark-only with xdist).")
+                    item.add_marker(pytest.mark.skip(reason=reason))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_xdist_make_scheduler(self) -> Any:  # noqa: ANN401 - xdist's
         """Schedule cells by server, regardless of --dist."""
         usual = yield
-        return LateScheduling(
-            self._config, usual, self._by_server, lambda ids: any(nodeid in self._cells for nodeid in ids)
-        )
+        return LateScheduling(self._config, usual, self._choose_scheduler)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's
@@ -148,17 +128,28 @@ class XdistHooks:
                     self._bench.keep(record)
                     self._end(record.nodeid)
 
-    def _by_server(self) -> ServerScheduling:
-        workers = len(parse_tx_spec_config(self._config))
+    def _choose_scheduler(self, usual: Any, collection: Sequence[str]) -> Any:  # noqa: ANN401 - xdist's
+        """Return a scheduler by server if a collection contains cells, else the usual one."""
+        if not any(nodeid in self._cells for nodeid in collection):
+            return usual
         longest_first = self._config.getoption("loadscopereorder", default=True)
         self._scheduling = ServerScheduling(
-            workers,
+            len(parse_tx_spec_config(self._config)),
             unit_of=self._unit_of,
             story=self,
             weigh=self._weigh if longest_first else None,
-            differ=lambda one, ids, other, theirs: tell_difference(self._config, (one, other), (ids, theirs)),
+            differ=self._report_difference,
         )
+        for known in usual.nodes:
+            self._scheduling.add_node(known)
         return self._scheduling
+
+    def _report_difference(self, one: Any, ids: Sequence[str], other: Any, theirs: Sequence[str]) -> None:  # noqa: ANN401 - xdist's
+        """Fail the run if two workers collected different tests, and report the difference."""
+        name = other.gateway.id
+        if text := report_collection_diff(ids, theirs, one.gateway.id, name):
+            report = pytest.CollectReport(name, "failed", longrepr=text, result=[])
+            self._config.hook.pytest_collectreport(report=report)
 
     def _unit_of(self, nodeid: str) -> str:
         key = self._cells.get(nodeid)

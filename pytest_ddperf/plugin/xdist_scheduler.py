@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,10 +172,6 @@ class ServerScheduling:
         unit.waiting = {item: None} | unit.waiting
         for node in self.nodes:
             self._feed(node)
-
-    def remove_pending_tests_from_node(self, node: Node, indices: Sequence[int]) -> NoReturn:
-        """Not supported: xdist calls this only for work stealing."""
-        raise NotImplementedError(node, indices)
 
     def remove_node(self, node: Node) -> str | None:
         """Remove a worker that has ended or died; the units of a dead one go to others, without the test that it ran.

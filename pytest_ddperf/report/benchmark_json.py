@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pytest_benchmark import __version__
-from pytest_benchmark.stats import Stats
 
-from pytest_ddperf.baselines.recordings import is_cell, list_rounds
+from pytest_ddperf.baselines.recordings import compute_stats, is_cell, list_rounds
 from pytest_ddperf.core.load_summary import compute_images_per_second
 from pytest_ddperf.core.records import Clock, ModelStats
 from pytest_ddperf.core.results import join_cell
@@ -40,14 +39,6 @@ MEASURING_OPTIONS = (
     "--benchmark-warmup-iterations",
 )
 """Options of pytest-benchmark that control measuring; they are ignored for our cells, with one warning."""
-
-
-def compute_stats(seconds: Sequence[float]) -> dict[str, Any]:
-    """Compute pytest-benchmark's statistics of durations in seconds, including `data` and `iterations`."""
-    stats = Stats()
-    for one in seconds:
-        stats.update(one)
-    return {**stats.as_dict(), "data": list(seconds), "iterations": 1}
 
 
 def per_image_s(record: CellRecord) -> list[float]:

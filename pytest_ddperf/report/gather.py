@@ -85,13 +85,12 @@ def gather_results(
     held: dict[CellKey, Baseline | Unavailable | None] = dict.fromkeys(measured)
     for platform in wanted:
         try:
-            baseline = store.load(platform)
+            entries = store.load(platform)
         except ConfigurationError as error:
             if platforms is not None:
                 raise
             said.append(f"The baseline of {platform} is not shown: {error}")
             continue
-        entries = {key: baseline.lookup(key) for key in baseline.cells()}
         if (
             platforms is None
             and catalog.platform(platform).like is not None

@@ -104,7 +104,7 @@ class CellRecords:
         self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
     ) -> CellRecord:
         """Return the record of a cell that could not be measured; its earlier measurement in this run is kept."""
-        found = self._plan.baseline.lookup(key)
+        found = self._plan.baseline.get(key)
         # under a requested load, and where a reference server runs the same, a failure is a result without a baseline
         expected = bool(key.scenario) or isinstance(found, Baseline) or (self._plan.against is not None and not found)
         outcome, what = classify_failure(error, expected=expected)

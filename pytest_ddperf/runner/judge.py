@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import Against, CellKey, Conditions, Creep, Measurement, ServerFacts, Since
     from pytest_ddperf.errors import DdperfError
+    from pytest_ddperf.gate.creep import Creep as Judged
     from pytest_ddperf.gate.pairs import PairedRound
     from pytest_ddperf.runner.plan import PlatformPlan
 
@@ -183,7 +184,7 @@ class Judge:
             return False
         return baseline is None or baseline.kind == "report"
 
-    def _creep(self, key: CellKey, outcome: Outcome) -> tuple[Creep, verdicts.Creep, Since] | None:
+    def _creep(self, key: CellKey, outcome: Outcome) -> tuple[Creep, Judged, Since] | None:
         """Return since when a cell became slower night by night; None if it did not, or has no final verdict."""
         if self._plan.nights is None or outcome not in {Outcome.OK, Outcome.UNSTABLE, Outcome.REGRESSED}:
             return None
@@ -196,7 +197,7 @@ class Judge:
 
     def _comparable(self, measurement: Measurement, choice: str) -> tuple[Baseline | None, tuple[str, ...]]:
         """Return the baseline of a cell, None without one of comparable conditions, and notes on the comparison."""
-        found, chosen = self._plan.baseline.lookup(measurement.key), (choice,) if choice else ()
+        found, chosen = self._plan.baseline.get(measurement.key), (choice,) if choice else ()
         if found is None or isinstance(found, Unavailable):
             return None, chosen
         if found.conditions is None and (size := self._other_size(measurement)):
@@ -252,7 +253,7 @@ def build_gate_cell(measurement: Measurement, baseline: Baseline | None) -> verd
 
 
 def _name_creep(
-    verdict: verdicts.Verdict, outcome: Outcome, creep: Creep, judged: verdicts.Creep
+    verdict: verdicts.Verdict, outcome: Outcome, creep: Creep, judged: Judged
 ) -> tuple[verdicts.Verdict, str]:
     """Return the verdict and the reason of a cell that became slower night by night.
 

@@ -15,14 +15,13 @@ from pytest_ddperf.history.run_file import describe_night
 from pytest_ddperf.measure.loop import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.platform import Platform
-    from pytest_ddperf.core.records import CellKey, Night
+    from pytest_ddperf.core.records import Baseline, CellKey, Night
     from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.servers.services import OpenService
 
@@ -39,7 +38,7 @@ class PlatformPlan:
 
     Args:
         tolerance: relative.
-        baseline: the baseline with which its cells are compared.
+        baseline: the baselines with which its cells are compared; `Unavailable` for cells marked `x`.
         history: its whole history, which shows on which night a cell became slower; empty with a reference server.
         night: the run itself.
         nights: its history for each cell since it was recorded, to detect slow creep; None if no baseline is of it.
@@ -58,7 +57,7 @@ class PlatformPlan:
     server: ServerOptions
     passes: Plan
     tolerance: float
-    baseline: PlatformBaseline
+    baseline: Mapping[CellKey, Baseline | Unavailable]
     history: Nights
     night: Night
     nights: Nights | None = None
@@ -135,7 +134,7 @@ class PlatformPlan:
 
     def marked_unavailable(self, key: CellKey) -> Unavailable | None:
         """Return the `x` entry of a cell in the baseline, None if there is none."""
-        found = self.baseline.lookup(key)
+        found = self.baseline.get(key)
         if isinstance(found, Unavailable):
             return found
         # a cell unavailable with one client is unavailable under load
@@ -143,14 +142,14 @@ class PlatformPlan:
 
     def expected(self) -> set[CellKey]:
         """Return the cells for which the baseline has a value."""
-        return {key for key in self.baseline.cells() if not isinstance(self.baseline.lookup(key), Unavailable)}
+        return {key for key, entry in self.baseline.items() if not isinstance(entry, Unavailable)}
 
     def expected_ms(self, key: CellKey) -> float:
         """Return the expected duration of a prediction from the cell's baseline, milliseconds; a guess without one.
 
         A cell under load is assumed to take as long as the same cell without load.
         """
-        found = self.baseline.lookup(replace(key, scenario=""))
+        found = self.baseline.get(replace(key, scenario=""))
         if isinstance(found, Unavailable):
             return 0.0
         return key.batch_size * (UNKNOWN_MS if found is None else found.value_ms)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.text_files import read_names
+from pytest_ddperf.config.text_files import read_text
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.servers import generated_images
 
@@ -87,7 +87,8 @@ def list_images(
     """
     folder = Path(data_dir)
     if listed is not None:
-        names = read_names(listed, f"names of images, one per line ({option})")
+        text = read_text(listed, f"names of images, one per line ({option})")
+        names = [name for line in text.splitlines() if (name := line.strip())]
     elif folder.is_dir():
         names = generated_images.list_bench_images(folder)
     else:

@@ -12,7 +12,7 @@ from gate_noise import PASSES
 
 from pytest_ddperf.core.budgets import Standing
 from pytest_ddperf.gate.budgets import estimate_mean
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS
+from pytest_ddperf.gate.noise import MAX_ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

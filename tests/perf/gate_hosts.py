@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from gate_noise import PASSES, Array
 
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Prepared, Verdict, judge_some, prepare
+from pytest_ddperf.gate.noise import MAX_ROUNDS
+from pytest_ddperf.gate.verdicts import Cell, Prepared, Verdict, judge_some, prepare
 from pytest_ddperf.runner.judge import FELLOWS, find_fellows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_ddperf.gate.references import Run
 
 RECORDED_ROUNDS = 3
 """Rounds of a recording (`--ddperf-update-baselines`)."""
@@ -108,14 +111,14 @@ class Combination:
             drawn[cell] = self.correlation * drawn[cell - 1] + math.sqrt(1 - self.correlation**2) * drawn[cell]
         return drawn
 
-    def draw_baselines(self, random: np.random.Generator) -> list[float] | list[list[list[float]]]:
+    def draw_baselines(self, random: np.random.Generator) -> Sequence[float | list[Run]]:
         """For each cell a published mean, or its runs."""
         count = BASELINES[self.baseline]
         if not count:
             return np.exp(self.draw(random, 1, self.then)[:, 0]).mean(1).tolist()  # type: ignore[no-any-return]
         rounds = 1 if count >= FEW_NIGHTS else RECORDED_ROUNDS
         runs = [np.exp(self.draw(random, rounds, self.then)).reshape(self.cells, -1) for _ in range(count)]
-        return np.stack(runs, axis=1).tolist()  # type: ignore[no-any-return]
+        return [list(map(tuple, of_cell)) for of_cell in np.stack(runs, axis=1).tolist()]
 
     def draw_run(self, random: np.random.Generator, slower: dict[int, float]) -> list[list[list[float]]]:
         """For each cell its rounds, in milliseconds."""
@@ -128,7 +131,7 @@ class Combination:
 
 
 def measure(
-    baselines: Sequence[object], rounds: Sequence[list[list[float]]], tolerance: float
+    baselines: Sequence[float | list[Run]], rounds: Sequence[list[list[float]]], tolerance: float
 ) -> tuple[list[Verdict], list[int]]:
     """Judge a run: after its first round, then again with one round more for each cell that asks for it.
 
@@ -136,10 +139,7 @@ def measure(
         The verdicts, and how many rounds of each cell were measured.
     """
     again = range(len(rounds))
-    cells = [
-        Cell(every[:1], baseline)  # type: ignore[arg-type]
-        for every, baseline in zip(rounds, baselines, strict=True)
-    ]
+    cells = [Cell(every[:1], baseline) for every, baseline in zip(rounds, baselines, strict=True)]
     prepared = list(map(prepare, cells))
     verdicts: dict[int, Verdict] = {}
     for count in range(2, MAX_ROUNDS + 2):
@@ -154,7 +154,7 @@ def measure(
 
 
 def measure_in_turn(
-    baselines: Sequence[object], rounds: Sequence[list[list[float]]], tolerance: float
+    baselines: Sequence[float | list[Run]], rounds: Sequence[list[list[float]]], tolerance: float
 ) -> tuple[list[Verdict], list[int]]:
     """The same, but each cell is judged as soon as it is measured, beside those that a run takes from a large suite."""
     suite: dict[str, Prepared] = {}
@@ -163,7 +163,7 @@ def measure_in_turn(
     for count in range(1, MAX_ROUNDS + 1):
         for place in again:
             name = str(place)
-            suite[name] = prepare(Cell(rounds[place][:count], baselines[place]))  # type: ignore[arg-type]
+            suite[name] = prepare(Cell(rounds[place][:count], baselines[place]))
             fellows = find_fellows(suite, name)
             (verdicts[place],) = judge_some(fellows, [suite[name]], tolerance, len(suite) - len(fellows))
         again = [place for place in again if verdicts[place].outcome == "remeasure"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS
+from pytest_ddperf.gate.noise import MAX_ROUNDS
 
 CELLS = 104
 PASSES = 5

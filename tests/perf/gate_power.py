@@ -30,18 +30,18 @@ from gate_pairs import lines
 from gate_rules import RULES
 from gate_steps import locate_step
 
-from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
+from pytest_ddperf.gate.creep import REFERENCE_NIGHTS, judge_creep
 from pytest_ddperf.gate.statistics import midmean, round_statistic
-from pytest_ddperf.gate.verdicts import Cell, Verdict, judge, judge_creep
+from pytest_ddperf.gate.verdicts import Cell, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from pytest_ddperf.gate.references import Run
+
 NIGHTS_OF_HISTORY = 30
 FEW = 5
 """Cells that are slower where a few are."""
-
-Published = float | list[float] | list[list[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,10 @@ class Baselines:
         count = {"A": 1, "B": 1, "B3": 3, "C": NIGHTS_OF_HISTORY}[kind]
         self.nights = [host.night(1)[:, 0].tolist() for _ in range(count)]
 
-    def cells(self) -> list[Published]:
+    def cells(self) -> Sequence[float | list[Run]]:
         if self.kind == "A":
             return [sum(passes) / len(passes) for passes in self.nights[0]]
-        if self.kind == "B":
-            return list(self.nights[0])
-        return [list(runs) for runs in zip(*self.nights, strict=True)]
+        return [list(map(tuple, runs)) for runs in zip(*self.nights, strict=True)]
 
     def advance(self, rounds: Array | None) -> None:
         """The next night's baseline: the accepted night joins a history, anything else is recorded anew."""
@@ -183,16 +181,16 @@ def simulate(
     return tally
 
 
-def crept(before: list[Published], now: list[list[float]], tolerance: float) -> list[bool]:
+def crept(before: Sequence[float | list[Run]], now: list[list[float]], tolerance: float) -> list[bool]:
     """Which cells' nights, tonight's included, creep; each night's common shift is taken out, as a run does."""
     every = [
-        [nightly(one) for one in [*(run for run in runs if isinstance(run, list)), tonight]]
+        [nightly(one) for one in [*runs, tonight]]  # type: ignore[arg-type] # a night's run is its passes
         for runs, tonight in zip(before, now, strict=True)
         if isinstance(runs, list)
     ]
     logs = np.log(np.array(every))
     shifts = np.median(logs - logs[:, :REFERENCE_NIGHTS].mean(1, keepdims=True), axis=0)
-    return [judge_creep(values, tolerance).alarm for values in np.exp(logs - shifts).tolist()]
+    return [judge_creep(values, tolerance) is not None for values in np.exp(logs - shifts).tolist()]
 
 
 def nightly(passes: Sequence[float]) -> float:
@@ -268,11 +266,11 @@ def table_creep(nights: int) -> None:
         cells = [[night[cell] for night in every] for cell in range(CELLS)]
         before: set[int] = set()
         for upto in range(quiet + 1, quiet + length + 1):
-            alarms = {cell for cell, values in enumerate(cells) if judge_creep(values[:upto]).alarm}
+            alarms = {cell for cell, values in enumerate(cells) if judge_creep(values[:upto])}
             red, new, before = red + bool(alarms), new + bool(alarms - before), alarms
         for values in cells[::4]:
             risen = [ms * (1 + 0.002 * max(0, night + 1 - quiet)) for night, ms in enumerate(values)]
-            found = (upto for upto in range(quiet, quiet + length) if judge_creep(risen[: upto + 1]).alarm)
+            found = (upto for upto in range(quiet, quiet + length) if judge_creep(risen[: upto + 1]))
             heights.append(0.002 * (next(found, quiet + length) + 1 - quiet))
     late = sum(height >= 0.05 for height in heights) / len(heights)
     every_night = suites * length
@@ -302,7 +300,7 @@ def locate_steps(host: Host, slow: int, tolerance: float) -> list[int | None]:
     """How many nights after the true one the step of each of a few slower cells is found; None if it is not red."""
     nights = [host.night(1) for _ in range(NIGHTS_OF_HISTORY)]
     later = [host.night() for _ in range(slow)]
-    baselines: list[Published] = np.stack([night[:, 0] for night in nights], axis=1).tolist()
+    baselines = [list(map(tuple, runs)) for runs in np.stack([night[:, 0] for night in nights], axis=1).tolist()]
     resolutions = [one.resolution or 0.0 for one in gate_hosts.measure(baselines, later[-1].tolist(), tolerance)[0]]
     chosen = range(0, host.cells, host.cells // FEW)
     for cell in chosen:

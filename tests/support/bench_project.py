@@ -66,9 +66,7 @@ def table(platform: str) -> Mapping[tuple[str, int], float]:
     """Return a published table: milliseconds per image by (model, batch size), without cells marked `x`."""
     published = BaselineStore(load_catalog()).load(platform, "report")
     return {
-        (key.model, key.batch_size): entry.value_ms
-        for key in published.cells()
-        if isinstance(entry := published.lookup(key), Baseline)
+        (key.model, key.batch_size): entry.value_ms for key, entry in published.items() if isinstance(entry, Baseline)
     }
 
 

@@ -14,7 +14,6 @@ import psutil
 from misbehaviour import COLD_START_TIMEOUT_S, MISBEHAVIOURS, REQUEST_TIMEOUT_S, MisbehavingServer
 from plans import make_plan
 
-from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.catalog import build_bare_catalog
@@ -179,7 +178,7 @@ class Soak:
             recovery_timeout_s=RECOVERY_S,
         )
         platform = Platform("soak", "Soak", parameters=ServiceParameters(mllib="onnxruntime"))
-        plan = make_plan(platform, options, Plan(1, PASSES), 0.1, PlatformBaseline(({},)))
+        plan = make_plan(platform, options, Plan(1, PASSES), 0.1, {})
         runner = Runner({"soak": plan}, build_bare_catalog().networks, lambda _: None)
         header = create_header("soak", ("soak",), datetime.now(UTC), accepted=False, facts={})
         kept = []

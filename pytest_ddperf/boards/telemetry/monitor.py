@@ -14,7 +14,7 @@ from collections import deque
 from typing import IO, TYPE_CHECKING, Final
 
 from pytest_ddperf.boards.telemetry.readings import Parser
-from pytest_ddperf.boards.telemetry.ssh import build_script, build_variables, shell_command
+from pytest_ddperf.boards.telemetry.ssh import build_script, shell_command
 from pytest_ddperf.core.telemetry import Spread, Telemetry
 from pytest_ddperf.embedded.launch import read_end
 
@@ -71,7 +71,7 @@ class Monitor:
         if process.stdin is None or process.stdout is None:
             return
         with contextlib.suppress(OSError, ValueError), process.stdin as pipe:  # the exit status shows a dead process
-            pipe.write(build_script("sampler.sh", build_variables(self._gpuid)))
+            pipe.write(build_script("sampler.sh", {"DDPERF_GPU": str(self._gpuid)}))
         with contextlib.suppress(OSError, ValueError):
             for line in process.stdout:
                 reading = self._parser.feed(line.decode(errors="replace"), time.time())

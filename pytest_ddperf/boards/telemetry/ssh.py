@@ -22,26 +22,24 @@ SSH_OPTIONS: Final = (
 )
 
 
-def shell_command(address: BoardAddress, environ: Mapping[str, str] = os.environ) -> list[str]:
+def shell_command(address: BoardAddress) -> list[str]:
     """Return the command that starts a POSIX shell at an address; the shell reads its script from standard input.
 
     The variable DDPERF_SSH_COMMAND replaces `ssh`, with its own options, such as `ssh -F boards.config`.
     """
     if not address.host:
         return ["/bin/sh", "-s"]
-    ssh = shlex.split(environ.get("DDPERF_SSH_COMMAND") or "ssh")
+    ssh = shlex.split(os.environ.get("DDPERF_SSH_COMMAND") or "ssh")
     port = [] if address.port is None else ["-p", address.port]
     return [*ssh, *SSH_OPTIONS, *port, "--", address.host, "exec /bin/sh -s"]
 
 
 def build_script(name: str, variables: Mapping[str, str]) -> bytes:
-    """Return a shell script of this package, preceded by variable assignments."""
+    """Return a shell script of this package, preceded by variable assignments.
+
+    For tests, the variable DDPERF_SYSFS_ROOT of this process, the root of /sys and /proc, is one of them.
+    """
+    variables = {"DDPERF_SYSFS_ROOT": os.environ.get("DDPERF_SYSFS_ROOT", ""), **variables}
     text = files("pytest_ddperf.boards.telemetry").joinpath(name).read_text(encoding="utf-8")
     head = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in variables.items())
     return (head + text).encode()
-
-
-def build_variables(gpuid: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables of the scripts: the GPU to read and, for tests, the root of /sys and /proc."""
-    root = environ.get("DDPERF_SYSFS_ROOT")
-    return {"DDPERF_GPU": str(gpuid)} | ({"DDPERF_SYSFS_ROOT": root} if root else {})

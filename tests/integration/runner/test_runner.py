@@ -11,7 +11,6 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply
 from turned_clock import TurnedClock
 
-from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.budgets import NO_BUDGET
 from pytest_ddperf.core.catalog import build_bare_catalog
@@ -50,7 +49,7 @@ from pytest_ddperf.runner.runner import Runner
 from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from scripted_deepdetect import Prediction
@@ -62,7 +61,10 @@ if TYPE_CHECKING:
 PLATFORM = Platform("tk1", "Jetson TK1", parameters=ServiceParameters(gpu=True, mllib="caffe"))
 KEY, OTHER, X = CellKey("tk1", "resnet50", 2), CellKey("tk1", "resnet50", 4), CellKey("tk1", "vgg16", 1)
 CONDITIONS = Conditions(Clock.PREDICT, "caffe", gpu=True)
-PUBLISHED = PlatformBaseline(({KEY: Baseline("report", 9.75, "tk1.csv, line 3"), X: Unavailable("line 2")},))
+PUBLISHED: dict[CellKey, Baseline | Unavailable] = {
+    KEY: Baseline("report", 9.75, "tk1.csv, line 3"),
+    X: Unavailable("line 2"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +83,7 @@ def server() -> Iterator[ScriptedDeepDetect]:
 def runner_for(
     server: ScriptedDeepDetect,
     folder: Path,
-    baseline: PlatformBaseline = PUBLISHED,
+    baseline: Mapping[CellKey, Baseline | Unavailable] = PUBLISHED,
     repository: str | None = None,
     timer: str = "auto",
     *,
@@ -118,9 +120,9 @@ def measured(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> Measureme
     return Measurement(KEY, conditions, (Round(0.0, passes),) * 3)
 
 
-def recorded(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> PlatformBaseline:
+def recorded(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> dict[CellKey, Baseline | Unavailable]:
     one = Baseline("recorded", ms, "tk1.json", runs=((ms,) * 5,), conditions=conditions)
-    return PlatformBaseline(({KEY: one},))
+    return {KEY: one}
 
 
 def test_a_cell_is_measured_under_its_conditions(server: ScriptedDeepDetect, tmp_path: Path) -> None:
@@ -481,12 +483,12 @@ def test_a_measurement_is_judged_against_its_baseline(
 
 
 def test_a_cell_without_a_baseline_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = judge(runner_for(server, tmp_path, PlatformBaseline()), measured())
+    record = judge(runner_for(server, tmp_path, {}), measured())
     assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, None, None)
 
 
 def test_a_cell_marked_x_that_was_measured_all_the_same_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    marked = PlatformBaseline(({KEY: Unavailable("line 3")},))
+    marked = {KEY: Unavailable("line 3")}
     assert judge(runner_for(server, tmp_path, marked), measured()).outcome is Outcome.NEW
 
 
@@ -550,7 +552,7 @@ def test_the_gate_is_asked_with_the_published_value_as_the_clock_would_show_it()
 
 
 def test_the_gate_is_asked_with_the_raw_passes_of_a_recorded_baseline() -> None:
-    found = recorded().lookup(KEY)
+    found = recorded().get(KEY)
     assert isinstance(found, Baseline)
     cell = build_gate_cell(measured(), found)
     assert (cell.rounds, cell.baseline) == ([[10.0] * 5] * 3, [(10.0,) * 5])

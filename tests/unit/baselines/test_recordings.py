@@ -27,7 +27,6 @@ from pytest_ddperf.baselines import recordings
 from pytest_ddperf.baselines.recordings import Update, read_recorded, write_recorded
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, FileContentError
-from pytest_ddperf.report.benchmark_json import compute_stats
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC)
 STAT_NAMES = (
@@ -51,7 +50,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def record(path: Path) -> Record:
     def run(*records: CellRecord, **options: Any) -> Update:  # noqa: ANN401 - any of write_recorded's
         options = {"machine_info": {"platform": "tk1"}, "now": NOW, **options}
-        return write_recorded(path, records, stats=compute_stats, **options)
+        return write_recorded(path, records, **options)
 
     return run
 
@@ -80,7 +79,7 @@ def test_when_a_cell_was_recorded_is_kept(path: Path, record: Record) -> None:
 
 
 def test_the_file_has_pytest_benchmarks_shape_with_seconds_per_image(path: Path, record: Record) -> None:
-    record(measured(), commit_info={"id": "abc"}, version="5.3.1")
+    record(measured(), commit_info={"id": "abc"})
     document = json.loads(path.read_text())
     assert document.keys() == {"machine_info", "commit_info", "benchmarks", "datetime", "version", "ddperf"}
     (benchmark,) = document["benchmarks"]
@@ -260,7 +259,7 @@ def test_an_update_says_what_was_recorded_before_and_what_is_now(record: Record)
 def test_a_run_that_changes_no_cell_leaves_the_file_as_it_is(path: Path, record: Record) -> None:
     record(measured())
     before = path.read_bytes()
-    record(measured(outcome=Outcome.ERROR), now=datetime(2026, 4, 1, tzinfo=UTC), version="99")
+    record(measured(outcome=Outcome.ERROR), now=datetime(2026, 4, 1, tzinfo=UTC), commit_info={"id": "abc"})
     assert path.read_bytes() == before
 
 
@@ -367,12 +366,7 @@ def test_a_malformed_file_is_not_written_over(path: Path, record: Record) -> Non
 def test_a_file_that_cannot_be_written_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError) as caught:
-        write_recorded(
-            tmp_path / "file" / "tk1.json",
-            [measured()],
-            stats=compute_stats,
-            machine_info={},
-        )
+        write_recorded(tmp_path / "file" / "tk1.json", [measured()], machine_info={})
     assert_names(caught, tmp_path / "file" / "tk1.json", "File exists")
 
 
@@ -400,11 +394,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from recording import measured
-from pytest_ddperf.report.benchmark_json import compute_stats
 from pytest_ddperf.baselines.recordings import write_recorded
 for batch_size in range(1, 9):
     records = [measured(sys.argv[3], batch_size)]
-    write_recorded(Path(sys.argv[2]), records, stats=compute_stats, machine_info={})
+    write_recorded(Path(sys.argv[2]), records, machine_info={})
 """
 
 
@@ -433,12 +426,7 @@ def test_a_file_that_another_run_holds_is_given_up_with_the_lock_named(
 def test_pytest_benchmark_compares_two_recorded_files(path: Path, record: Record, tmp_path: Path) -> None:
     record(measured("vgg16"), measured("resnet50"))
     other = tmp_path / "other.json"
-    write_recorded(
-        other,
-        [measured("vgg16", batch_ms=(50.0,))],
-        stats=compute_stats,
-        machine_info={},
-    )
+    write_recorded(other, [measured("vgg16", batch_ms=(50.0,))], machine_info={})
     command = [
         sys.executable,
         "-m",

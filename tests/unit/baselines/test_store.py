@@ -15,19 +15,18 @@ from nightly import cell, moment, write_night
 from recording import measured, skipped
 
 from pytest_ddperf.baselines.recordings import write_recorded
-from pytest_ddperf.baselines.store import BaselineStore, PlatformBaseline
+from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.config import load_catalog as load_catalog_module
-from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
+from pytest_ddperf.config.load_catalog import find_package_data, find_tables, load_catalog
 from pytest_ddperf.config.published_tables import read_table
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.platform import BATCH_SIZES_REPORT
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, convert_published
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.history.nights import Nights, read_nights
-from pytest_ddperf.report.benchmark_json import compute_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 REPORT_PLATFORMS = (
@@ -63,13 +62,7 @@ def store(project: Path) -> NewStore:
 
 
 def record(path: Path, *records: CellRecord, now: str = "2026-03-01T00:00:00+00:00") -> None:
-    write_recorded(
-        path,
-        records,
-        stats=compute_stats,
-        machine_info={},
-        now=datetime.fromisoformat(now),
-    )
+    write_recorded(path, records, machine_info={}, now=datetime.fromisoformat(now))
 
 
 def test_the_catalogue_holds_the_reports_platforms_and_local() -> None:
@@ -83,7 +76,7 @@ def test_the_rows_of_every_published_table_are_its_platforms_batch_sizes() -> No
     for platform in REPORT_PLATFORMS:
         described = catalog.platform(platform)
         table = read_table(find_package_data() / f"{platform}.csv", catalog, described.columns)
-        assert table.batch_sizes == described.batch_sizes
+        assert {batch_size for _, batch_size in table.cells} == set(described.batch_sizes)
         assert table.models == described.models
 
 
@@ -123,7 +116,7 @@ def test_the_networks_of_a_picture_run_by_default_but_for_the_one_that_it_does_n
         "crnn_ocr",
     )
     assert "squeezenet_unversioned" in nano.models
-    baseline = BaselineStore(load_catalog()).load("nano").lookup(CellKey("nano", "crnn_ocr", 1))
+    baseline = BaselineStore(load_catalog()).load("nano").get(CellKey("nano", "crnn_ocr", 1))
     assert isinstance(baseline, Baseline)
     assert baseline.value_ms == 346
 
@@ -131,13 +124,13 @@ def test_the_networks_of_a_picture_run_by_default_but_for_the_one_that_it_does_n
 @pytest.mark.parametrize("platform", ["nano", "tx2", "tx2-tensorrt"])
 def test_a_squeezenet_without_version_is_held_against_neither(platform: str) -> None:
     baseline = BaselineStore(load_catalog()).load(platform)
-    assert baseline.lookup(CellKey(platform, "squeezenet_unversioned", 1)) is not None
-    assert baseline.lookup(CellKey(platform, "squeezenet_v1.0", 1)) is None
-    assert baseline.lookup(CellKey(platform, "squeezenet_v1.1", 1)) is None
+    assert baseline.get(CellKey(platform, "squeezenet_unversioned", 1)) is not None
+    assert baseline.get(CellKey(platform, "squeezenet_v1.0", 1)) is None
+    assert baseline.get(CellKey(platform, "squeezenet_v1.1", 1)) is None
 
 
 def test_a_published_value_names_its_source_and_line() -> None:
-    assert BaselineStore(load_catalog()).load("tk1").lookup(CellKey("tk1", "squeezenet_v1.1", 8)) == Baseline(
+    assert BaselineStore(load_catalog()).load("tk1").get(CellKey("tk1", "squeezenet_v1.1", 8)) == Baseline(
         "report",
         53.6,
         "reference values of 2019 on Caffe: report, TK1 table (mean of 5 passes of head.time); "
@@ -146,7 +139,7 @@ def test_a_published_value_names_its_source_and_line() -> None:
 
 
 def test_a_published_x_is_unavailable_and_names_its_line() -> None:
-    assert BaselineStore(load_catalog()).load("tk1").lookup(CellKey("tk1", "densenet201", 2)) == Unavailable(
+    assert BaselineStore(load_catalog()).load("tk1").get(CellKey("tk1", "densenet201", 2)) == Unavailable(
         "baselines/tk1.csv, line 3"
     )
 
@@ -160,17 +153,17 @@ def test_a_published_x_is_unavailable_and_names_its_line() -> None:
     ],
 )
 def test_a_published_value_carries_its_reading_error(key: CellKey, reading_error_ms: float) -> None:
-    baseline = BaselineStore(load_catalog()).load(key.platform).lookup(key)
+    baseline = BaselineStore(load_catalog()).load(key.platform).get(key)
     assert isinstance(baseline, Baseline)
     assert baseline.reading_error_ms == pytest.approx(reading_error_ms)
 
 
 def test_a_cell_that_nobody_published_has_no_baseline() -> None:
-    assert BaselineStore(load_catalog()).load("tk1").lookup(CellKey("tk1", "resnet50", 3)) is None
+    assert BaselineStore(load_catalog()).load("tk1").get(CellKey("tk1", "resnet50", 3)) is None
 
 
 def test_the_cells_of_a_platform_are_all_of_its_table() -> None:
-    assert len(BaselineStore(load_catalog()).load("tk1").cells()) == 104
+    assert len(BaselineStore(load_catalog()).load("tk1")) == 104
 
 
 @pytest.mark.parametrize(("clock", "value_ms"), [(Clock.PREDICT, 10.125), (Clock.HEAD, 10.0), (Clock.CLIENT, 10.125)])
@@ -203,8 +196,8 @@ def test_a_projects_own_table_comes_before_the_packages(project: Path, store: Ne
     (project / "baselines" / "nano.csv").write_text("batch_size,ShuffleNet\n1,7\n")
     baseline = store().load("nano")
     file = project / "baselines" / "nano.csv"
-    assert baseline.lookup(CellKey("nano", "shufflenet", 1)) == Baseline("report", 7.0, f"{file}, line 2")
-    published = baseline.lookup(CellKey("nano", "shufflenet", 2))
+    assert baseline.get(CellKey("nano", "shufflenet", 1)) == Baseline("report", 7.0, f"{file}, line 2")
+    published = baseline.get(CellKey("nano", "shufflenet", 2))
     assert isinstance(published, Baseline)
     assert published.value_ms == 41.4
 
@@ -212,7 +205,7 @@ def test_a_projects_own_table_comes_before_the_packages(project: Path, store: Ne
 def test_a_projects_own_reading_error_holds_for_its_own_table(project: Path, store: NewStore) -> None:
     (project / "ddperf.toml").write_text('[platforms.tk1]\nreading_error_ms = 1\nsource = "my desk"\n')
     (project / "baselines" / "tk1.csv").write_text("batch_size,vgg16\n1,7\n")
-    assert store().load("tk1").lookup(CellKey("tk1", "vgg16", 1)) == Baseline(
+    assert store().load("tk1").get(CellKey("tk1", "vgg16", 1)) == Baseline(
         "report", 7.0, f"my desk; {project / 'baselines' / 'tk1.csv'}, line 2", reading_error_ms=1.0
     )
 
@@ -222,7 +215,7 @@ def test_a_file_below_the_current_folder_is_shown_from_there_on(
 ) -> None:
     record(project / "baselines" / "tk1.json", measured("resnet50", 2))
     monkeypatch.chdir(project)
-    found = store().load("tk1").lookup(KEY)
+    found = store().load("tk1").get(KEY)
     assert isinstance(found, Baseline)
     assert found.source.startswith("baselines/tk1.json, recorded 2026-03-01")
 
@@ -236,13 +229,13 @@ def board(project: Path) -> Path:
 @pytest.mark.usefixtures("board")
 def test_a_board_has_the_published_table_of_the_platform_that_it_is_like(store: NewStore) -> None:
     ours, theirs = store().load("board2"), store().load("tk1")
-    assert [replace(key, platform="tk1") for key in ours.cells()] == list(theirs.cells())
-    assert ours.lookup(CellKey("board2", "resnet50", 2)) == theirs.lookup(KEY)
+    assert [replace(key, platform="tk1") for key in ours] == list(theirs)
+    assert ours.get(CellKey("board2", "resnet50", 2)) == theirs.get(KEY)
 
 
 def test_a_board_has_recordings_of_its_own(board: Path, store: NewStore) -> None:
     record(board / "baselines" / "tk1.json", measured("resnet50", 2))
-    found = store().load("board2").lookup(CellKey("board2", "resnet50", 2))
+    found = store().load("board2").get(CellKey("board2", "resnet50", 2))
     assert isinstance(found, Baseline)
     assert found.kind == "report"
     assert store().recorded_path("board2") == board / "baselines" / "board2.json"
@@ -250,7 +243,7 @@ def test_a_board_has_recordings_of_its_own(board: Path, store: NewStore) -> None
 
 def test_a_boards_own_table_comes_before_that_of_the_platform(board: Path, store: NewStore) -> None:
     (board / "baselines" / "board2.csv").write_text("batch_size,ResNet 50\n2,7\n")
-    values = [store().load("board2").lookup(CellKey("board2", "resnet50", size)) for size in (2, 4)]
+    values = [store().load("board2").get(CellKey("board2", "resnet50", size)) for size in (2, 4)]
     assert [one.value_ms for one in values if isinstance(one, Baseline)] == [7.0, 234.0]
 
 
@@ -274,25 +267,25 @@ def test_the_knobs_of_a_board_win_network_by_network(board: Path) -> None:
 def test_recorded_wins_over_published_cell_by_cell(project: Path, store: NewStore) -> None:
     record(project / "baselines" / "tk1.json", measured("resnet50", 2), skipped("googlenet", 1))
     baseline = store().load("tk1")
-    recorded, published = baseline.lookup(KEY), baseline.lookup(CellKey("tk1", "resnet50", 1))
+    recorded, published = baseline.get(KEY), baseline.get(CellKey("tk1", "resnet50", 1))
     assert isinstance(recorded, Baseline)
     assert isinstance(published, Baseline)
     assert (recorded.kind, recorded.value_ms) == ("recorded", 51.0)
     assert (published.kind, published.value_ms) == ("report", 203.0)
-    assert isinstance(baseline.lookup(CellKey("tk1", "googlenet", 1)), Unavailable)
+    assert isinstance(baseline.get(CellKey("tk1", "googlenet", 1)), Unavailable)
 
 
 def test_only_recorded_or_only_published_can_be_asked_for(project: Path, store: NewStore) -> None:
     record(project / "baselines" / "tk1.json", measured("resnet50", 2))
-    assert store().load("tk1", "recorded").cells() == (KEY,)
-    published = store().load("tk1", "report").lookup(KEY)
+    assert store().load("tk1", "recorded").keys() == {KEY}
+    published = store().load("tk1", "report").get(KEY)
     assert isinstance(published, Baseline)
     assert published.value_ms == 231.0
 
 
 def test_cells_of_other_platforms_in_a_file_are_passed_over(project: Path, store: NewStore) -> None:
     record(project / "baselines" / "tk1.json", measured("resnet50", 2, platform="tx1"))
-    assert store().load("tk1", "recorded").cells() == ()
+    assert store().load("tk1", "recorded") == {}
 
 
 def nights_of(folder: Path, count: int, *keys: CellKey, first: int = 0) -> Nights:
@@ -302,8 +295,8 @@ def nights_of(folder: Path, count: int, *keys: CellKey, first: int = 0) -> Night
     return read_nights(folder, "tk1")
 
 
-def kind_of(baseline: PlatformBaseline, key: CellKey = KEY) -> str:
-    found = baseline.lookup(key)
+def kind_of(baseline: Mapping[CellKey, Baseline | Unavailable], key: CellKey = KEY) -> str:
+    found = baseline.get(key)
     return found.kind if isinstance(found, Baseline) else repr(found)
 
 
@@ -336,7 +329,7 @@ def test_a_regressed_cell_whose_nights_do_not_count_keeps_its_recorded_baseline(
 
 def test_the_history_alone_can_be_asked_for_from_one_night(tmp_path: Path, store: NewStore) -> None:
     baseline = store().load("tk1", "history", nights_of(tmp_path, 1, KEY))
-    assert baseline.cells() == (KEY,)
+    assert baseline.keys() == {KEY}
     assert kind_of(baseline) == "history"
 
 
@@ -344,12 +337,12 @@ def test_the_history_alone_begins_after_the_recorded_baseline_too(
     tmp_path: Path, project: Path, store: NewStore
 ) -> None:
     record(project / "baselines" / "tk1.json", measured("resnet50", 2), now=moment(5))
-    assert store().load("tk1", "history", nights_of(tmp_path, 5, KEY)).cells() == ()
+    assert store().load("tk1", "history", nights_of(tmp_path, 5, KEY)) == {}
 
 
 def test_a_history_that_there_is_none_of_holds_nothing(store: NewStore) -> None:
-    assert store().load("tk1", "history").cells() == ()
-    assert store().load("tk1", "history", Nights("tk1")).cells() == ()
+    assert store().load("tk1", "history") == {}
+    assert store().load("tk1", "history", Nights("tk1")) == {}
 
 
 @pytest.mark.parametrize("kind", ["recorded", "report"])
@@ -364,7 +357,7 @@ def test_the_history_is_left_aside_where_another_baseline_is_asked_for(
 def test_an_x_stays_whatever_the_history_holds(tmp_path: Path, project: Path, store: NewStore, key: CellKey) -> None:
     record(project / "baselines" / "tk1.json", skipped("googlenet", 1))
     baseline = store().load("tk1", nights=nights_of(tmp_path, 8, key))
-    assert isinstance(baseline.lookup(key), Unavailable)
+    assert isinstance(baseline.get(key), Unavailable)
 
 
 def test_the_store_says_since_when_each_cell_is_recorded(project: Path, store: NewStore) -> None:
@@ -381,22 +374,22 @@ def test_a_path_to_a_table_is_the_baseline(tmp_path: Path, store: NewStore) -> N
     path = tmp_path / "old.csv"
     path.write_text("batch_size,res50\n2,7\n")
     baseline = store().load("tk1", str(path))
-    assert baseline.cells() == (KEY,)
-    assert isinstance(found := baseline.lookup(KEY), Baseline)
+    assert baseline.keys() == {KEY}
+    assert isinstance(found := baseline.get(KEY), Baseline)
     assert (found.value_ms, found.kind) == (7.0, "report")
 
 
 def test_a_path_to_a_recorded_run_is_the_baseline(tmp_path: Path, store: NewStore) -> None:
     record(tmp_path / "runs" / "monday.json", measured("resnet50", 2))
-    assert store().load("tk1", str(tmp_path / "runs" / "monday.json")).cells() == (KEY,)
+    assert store().load("tk1", str(tmp_path / "runs" / "monday.json")).keys() == {KEY}
 
 
 def test_a_path_to_a_folder_is_its_recorded_run_and_its_table(tmp_path: Path, store: NewStore) -> None:
     record(tmp_path / "old" / "tk1.json", measured("resnet50", 2))
     (tmp_path / "old" / "tk1.csv").write_text("batch_size,res50\n1,7\n2,9\n")
     baseline = store().load("tk1", str(tmp_path / "old"))
-    assert baseline.cells() == (CellKey("tk1", "resnet50", 1), KEY)
-    assert isinstance(found := baseline.lookup(KEY), Baseline)
+    assert baseline.keys() == {CellKey("tk1", "resnet50", 1), KEY}
+    assert isinstance(found := baseline.get(KEY), Baseline)
     assert found.kind == "recorded"
 
 
@@ -446,20 +439,20 @@ def test_local_is_recorded_in_the_cache_under_this_hosts_name_and_read_again(
     assert path.parent == cache / "baselines"
     assert re.fullmatch(r"local-my_host_1-project-[0-9a-f]{12}\.json", path.name)
     record(path, measured("vgg16", 1, platform="local"))
-    (key,) = store().load("local").cells()
+    (key,) = store().load("local")
     assert key == CellKey("local", "vgg16", 1)
-    found = store().load("local").lookup(key)
+    found = store().load("local").get(key)
     assert isinstance(found, Baseline)
     assert found.source.startswith(f"{path}, ")
     monkeypatch.setattr(socket, "gethostname", lambda: "another")
-    assert store().load("local").cells() == ()
+    assert store().load("local") == {}
 
 
 def test_projects_of_one_name_share_no_local_baseline(tmp_path: Path) -> None:
     folders = [tmp_path / parent / "project" for parent in "ab"]
     stores = [BaselineStore(load_catalog(), project_dir=folder) for folder in folders]
     record(stores[0].recorded_path("local"), measured("mine", 1, platform="local"))
-    assert [one.load("local").cells() for one in stores] == [(CellKey("local", "mine", 1),), ()]
+    assert [list(one.load("local")) for one in stores] == [[CellKey("local", "mine", 1)], []]
 
 
 def test_a_project_has_one_local_baseline_whichever_link_leads_to_it(project: Path) -> None:
@@ -503,8 +496,8 @@ def test_what_was_recorded_for_the_whole_host_is_read_but_for_networks_of_the_us
     record(of_host, *own)
     record(store().recorded_path("local"), measured("vgg16", 1, platform="local", batch_ms=(7.0,)))
     baseline = store().load("local")
-    assert baseline.cells() == (CellKey("local", "resnet50", 1), CellKey("local", "vgg16", 1))
-    found = baseline.lookup(CellKey("local", "vgg16", 1))
+    assert baseline.keys() == {CellKey("local", "resnet50", 1), CellKey("local", "vgg16", 1)}
+    found = baseline.get(CellKey("local", "vgg16", 1))
     assert isinstance(found, Baseline)
     assert found.value_ms == 7.0
 
@@ -513,7 +506,7 @@ def test_a_local_baseline_that_the_project_keeps_is_read_and_written_there(proje
     record(store().recorded_path("local"), measured("vgg16", 1, platform="local"))
     own = project / "baselines" / "local.json"
     record(own, measured("vgg16", 1, platform="local", batch_ms=(7.0,)))
-    found = store().load("local").lookup(CellKey("local", "vgg16", 1))
+    found = store().load("local").get(CellKey("local", "vgg16", 1))
     assert isinstance(found, Baseline)
     assert found.value_ms == 7.0
     assert store().recorded_path("local") == own
@@ -529,9 +522,10 @@ def test_in_a_source_checkout_no_table_is_read_twice(tmp_path: Path, monkeypatch
     checkout = tmp_path / "pytest_ddperf" / "config" / "load_catalog.py"
     monkeypatch.setattr(load_catalog_module, "__file__", str(checkout))
     assert find_package_data() == tmp_path / "baselines"
-    baseline = BaselineStore(load_catalog(tmp_path), project_dir=tmp_path).load("nano")
-    assert len(baseline.layers) == 1
-    assert isinstance(found := baseline.lookup(CellKey("nano", "shufflenet", 1)), Baseline)
+    catalog = load_catalog(tmp_path)
+    assert len(find_tables(tmp_path, find_package_data(), catalog.platform("nano"))) == 1
+    baseline = BaselineStore(catalog, project_dir=tmp_path).load("nano")
+    assert isinstance(found := baseline.get(CellKey("nano", "shufflenet", 1)), Baseline)
     assert found.reading_error_ms > 0
 
 

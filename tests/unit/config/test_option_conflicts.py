@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from messages import assert_names
+from settings_made import make_settings
 
-from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import BY_NAME
-from pytest_ddperf.config.resolve import check_services, resolve_settings
-from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.config.resolve import check_services
+from pytest_ddperf.config.settings import Origin, Settings
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 
@@ -20,13 +19,8 @@ if TYPE_CHECKING:
 TWO = [CellKey("tk1", "resnet50", 1), CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)]
 
 
-def resolve(folder: Path, toml: str = "", **options: str) -> Settings:
-    (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
-    given = {
-        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].type.parse(text), Origin.COMMAND_LINE)
-        for name, text in {"platform": "tk1", **options}.items()
-    }
-    return resolve_settings(given, load_catalog(folder), folder)
+def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, /, **texts: str) -> Settings:
+    return make_settings(folder, toml, origin, **{"platform": "tk1", **texts})
 
 
 def test_at_most_fewer_passes_than_at_least_are_refused(tmp_path: Path) -> None:
@@ -69,12 +63,7 @@ def test_certificates_are_right_where_one_server_is_reached_by_https(tmp_path: P
 
 @pytest.mark.parametrize("origin", [Origin.INI, Origin.ENVIRONMENT])
 def test_what_stands_there_for_other_runs_is_passed_over(tmp_path: Path, origin: Origin) -> None:
-    given = {
-        "threads": GivenValue(4, origin),
-        "ca-file": GivenValue("ca.pem", origin),
-        "platform": GivenValue(("tk1",), origin),
-    }
-    resolve_settings(given, load_catalog(tmp_path), tmp_path)
+    resolve(tmp_path, "", origin, threads="4", ca_file="ca.pem")
 
 
 @pytest.mark.parametrize("option", ["service", "repository"])

@@ -8,34 +8,26 @@ from typing import TYPE_CHECKING
 import pytest
 from every_row import every_row
 from messages import assert_names
+from settings_made import make_settings
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.runner.plan import create_plans
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.runner.plan import PlatformPlan
 
-PARSE = {option.name: option.type.parse for option in OPTIONS}
 NEW, OLD = "http://new:8080", "http://old:8080"
 
 
-def resolve(folder: Path, toml: str = "", /, **texts: str) -> Settings:
-    return resolve_from(Origin.COMMAND_LINE, folder, toml, texts)
-
-
-def resolve_from(origin: Origin, folder: Path, toml: str, texts: Mapping[str, str]) -> Settings:
-    (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
-    texts = {"platform": "tk1", "url": NEW, **texts}
-    given = {name: GivenValue(PARSE[name](text), origin) for name, text in texts.items()}
-    return resolve_settings(given, load_catalog(folder), folder)
+def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, /, **texts: str) -> Settings:
+    return make_settings(folder, toml, origin, **{"platform": "tk1", "url": NEW, **texts})
 
 
 def plans_of(settings: Settings) -> dict[str, PlatformPlan]:
@@ -110,12 +102,11 @@ def test_a_reference_that_cannot_be_one_is_refused(texts: dict[str, str], named:
 @every_row("name", ["baseline", "npasses"])
 def test_options_that_do_not_fit_are_ignored_in_the_ini_file(name: str, tmp_path: Path) -> None:
     value = {"baseline": "report", "npasses": "9"}[name]
-    (tmp_path / "ddperf.toml").touch()
     given = {
         "platform": GivenValue(("tk1",), Origin.COMMAND_LINE),
         "url": GivenValue({"": NEW}, Origin.COMMAND_LINE),
         "against": GivenValue({"": OLD}, Origin.COMMAND_LINE),
-        name: GivenValue(PARSE[name](value), Origin.INI),
+        name: GivenValue(BY_NAME[name].type.parse(value), Origin.INI),
     }
     assert resolve_settings(given, load_catalog(tmp_path), tmp_path).reference("tk1") is not None
 
@@ -124,7 +115,7 @@ def test_options_that_do_not_fit_are_ignored_in_the_ini_file(name: str, tmp_path
 def test_a_run_in_pairs_is_never_stored_as_a_baseline_wherever_that_was_asked_for(name: str, tmp_path: Path) -> None:
     value = {"accept": "true", "update-baselines": "all"}[name]
     with pytest.raises(ConfigurationError) as error:
-        resolve_from(Origin.INI, tmp_path, "", {"against": OLD, name: value})
+        resolve(tmp_path, "", Origin.INI, against=OLD, **{name: value})
     assert_names(error, f"--ddperf-{name}", "--ddperf-against")
 
 

@@ -1,31 +1,20 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from messages import assert_names
+from settings_made import make_settings
 
-from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.resolve import resolve_settings
-from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plugin.given import read_given
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PARSE = {option.name: option.type.parse for option in OPTIONS}
-
-
-def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
-    """Settings of options that are given as texts, all from one place."""
-    if toml:
-        (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
-    names = {name.replace("_", "-"): text for name, text in texts.items()}
-    found = {name: GivenValue(PARSE[name](text), origin) for name, text in names.items()}
-    return resolve_settings(found, load_catalog(folder), folder)
 
 
 class Config:
@@ -49,7 +38,8 @@ class Config:
 
 def found(config: Config, **environ: str) -> dict[str, GivenValue]:
     stands_for: Any = config
-    return read_given(stands_for, environ)
+    with patch.dict(os.environ, environ, clear=True):
+        return read_given(stands_for)
 
 
 def test_what_was_given_says_where() -> None:
@@ -85,7 +75,7 @@ def test_a_wrong_url_is_reported_without_credentials() -> None:
 
 
 def test_the_default_platform_is_local_and_embedded(tmp_path: Path) -> None:
-    settings = resolve(tmp_path)
+    settings = make_settings(tmp_path)
     assert settings.platforms == ("local",)
     assert settings.url("local") == "embedded"
     assert settings.batch_sizes("local") == (1, 2, 4, 8)
@@ -94,28 +84,28 @@ def test_the_default_platform_is_local_and_embedded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("origin", [Origin.INI, Origin.ENVIRONMENT, Origin.COMMAND_LINE])
 def test_a_backend_that_the_user_names_is_not_the_server_s_choice(tmp_path: Path, origin: Origin) -> None:
-    settings = resolve(tmp_path, "", origin, platform="tk1", mllib="ncnn")
+    settings = make_settings(tmp_path, "", origin, platform="tk1", mllib="ncnn")
     assert settings.server_options("tk1").parameters.mllib == "ncnn"
 
 
 @pytest.mark.parametrize("board", ["tk1", "board2"])
 def test_a_backend_of_ddperf_toml_is_not_the_server_s_choice(tmp_path: Path, board: str) -> None:
     toml = '[platforms.tk1]\nmllib = "torch"\n[platforms.board2]\nlike = "tk1"\nurl = "http://b:1"\n'
-    assert resolve(tmp_path, toml, platform=board).server_options(board).parameters.mllib == "torch"
+    assert make_settings(tmp_path, toml, platform=board).server_options(board).parameters.mllib == "torch"
 
 
 def test_a_board_prefers_the_backend_of_the_platform_it_is_like(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, '[platforms.board2]\nlike = "tk1"\nurl = "http://b:1"\n', platform="board2")
+    settings = make_settings(tmp_path, '[platforms.board2]\nlike = "tk1"\nurl = "http://b:1"\n', platform="board2")
     options = settings.server_options("board2")
     assert (options.parameters.mllib, options.platform_mllib) == ("auto", "caffe")
 
 
 def test_a_platform_named_twice_is_measured_once(tmp_path: Path) -> None:
-    assert resolve(tmp_path, platform="TK1,tk1").platforms == ("tk1",)
+    assert make_settings(tmp_path, platform="TK1,tk1").platforms == ("tk1",)
 
 
 def test_a_platform_has_its_own_defaults(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, platform="tk1")
+    settings = make_settings(tmp_path, platform="tk1")
     options = settings.server_options("tk1")
     assert (options.url, options.parameters.gpu) == ("http://localhost:8080", True)
     assert (options.parameters.mllib, options.platform_mllib) == ("auto", "caffe")
@@ -134,7 +124,7 @@ service = "caffe_{model}"
 
 
 def test_the_project_s_platform_file_wins_over_the_ini(tmp_path: Path) -> None:
-    settings = resolve(
+    settings = make_settings(
         tmp_path, TOML, Origin.INI, platform="tk1", url="http://ini:1", tolerance="0.3", models="vgg16", service="x"
     )
     assert settings.url("tk1") == "http://board:1"
@@ -145,7 +135,7 @@ def test_the_project_s_platform_file_wins_over_the_ini(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
 def test_environment_and_command_line_win_over_the_project_s_platform_file(tmp_path: Path, origin: Origin) -> None:
-    settings = resolve(
+    settings = make_settings(
         tmp_path, TOML, origin, platform="tk1", url="http://cli:1", tolerance="0.3", models="vgg16", batch_sizes="2"
     )
     assert settings.url("tk1") == "http://cli:1"
@@ -155,33 +145,33 @@ def test_environment_and_command_line_win_over_the_project_s_platform_file(tmp_p
 
 
 def test_a_schedule_of_the_ini_yields_to_the_project_s_batch_sizes(tmp_path: Path) -> None:
-    assert resolve(tmp_path, TOML, Origin.INI, platform="tk1", batch_schedule="pow2").batch_sizes("tk1") == (1, 3)
+    assert make_settings(tmp_path, TOML, Origin.INI, platform="tk1", batch_schedule="pow2").batch_sizes("tk1") == (1, 3)
 
 
 def test_a_schedule_goes_up_to_the_platform_s_largest(tmp_path: Path) -> None:
-    sizes = resolve(tmp_path, platform="tk1", batch_schedule="dd_bench").batch_sizes("tk1")
+    sizes = make_settings(tmp_path, platform="tk1", batch_schedule="dd_bench").batch_sizes("tk1")
     assert sizes == (1, 2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
 
 
 @pytest.mark.parametrize("origin", [Origin.INI, Origin.ENVIRONMENT, Origin.COMMAND_LINE])
 def test_batch_sizes_and_a_schedule_from_one_place_are_refused(tmp_path: Path, origin: Origin) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        resolve(tmp_path, "", origin, platform="tk1", batch_sizes="1,3", batch_schedule="pow2", max_batch_size="2")
+        make_settings(tmp_path, "", origin, batch_sizes="1,3", batch_schedule="pow2", max_batch_size="2")
     assert_names(caught, "--ddperf-batch-sizes=1,3", "--ddperf-batch-schedule=pow2")
 
 
 def test_urls_are_per_platform(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, platform="tk1,tx1", url="TX1=http://b:1,tk1=http://a:1")
+    settings = make_settings(tmp_path, platform="tk1,tx1", url="TX1=http://b:1,tk1=http://a:1")
     assert (settings.url("tk1"), settings.url("tx1")) == ("http://a:1", "http://b:1")
 
 
 def test_local_needs_no_url_beside_others(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, platform="tk1,local", url="tk1=http://a:1")
+    settings = make_settings(tmp_path, platform="tk1,local", url="tk1=http://a:1")
     assert settings.url("local") == "embedded"
 
 
 def test_a_project_s_url_counts_among_several(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, TOML, platform="tk1,tx1", url="tx1=http://b:1")
+    settings = make_settings(tmp_path, TOML, platform="tk1,tx1", url="tx1=http://b:1")
     assert settings.url("tk1") == "http://board:1"
 
 
@@ -197,48 +187,48 @@ def test_a_project_s_url_counts_among_several(tmp_path: Path) -> None:
 )
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, texts: dict[str, Any], facts: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        resolve(tmp_path, **texts)
+        make_settings(tmp_path, **texts)
     assert_names(caught, *facts)
 
 
 def test_platforms_that_share_a_server_are_reported(tmp_path: Path) -> None:
     urls = "tk1=http://u:p@localhost:1/x,nano=http://b:1,tx1=http://127.0.0.1:1"
-    settings = resolve(tmp_path, platform="tk1,nano,tx1,local", url=urls)
+    settings = make_settings(tmp_path, platform="tk1,nano,tx1,local", url=urls)
     assert settings.shared_servers() == {"localhost:1": ("tk1", "tx1")}
 
 
 def test_the_embedded_server_is_one_however_many_platforms_name_it(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, platform="tk1,local", url="tk1=embedded")
+    settings = make_settings(tmp_path, platform="tk1,local", url="tk1=embedded")
     assert settings.shared_servers() == {"embedded": ("tk1", "local")}
 
 
 def test_a_wrong_url_of_the_project_is_reported_with_its_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        resolve(tmp_path, '[platforms.tk1]\nurl = "board"\n', platform="tk1")
+        make_settings(tmp_path, '[platforms.tk1]\nurl = "board"\n', platform="tk1")
     assert_names(caught, "ddperf.toml", "url", "tk1", "'board'")
 
 
 def test_the_embedded_server_may_be_any_platform_s(tmp_path: Path) -> None:
-    assert resolve(tmp_path, '[platforms.tk1]\nurl = "embedded"\n', platform="tk1").url("tk1") == "embedded"
+    assert make_settings(tmp_path, '[platforms.tk1]\nurl = "embedded"\n', platform="tk1").url("tk1") == "embedded"
 
 
 def test_the_history_lies_in_the_project(tmp_path: Path) -> None:
-    assert resolve(tmp_path).storage_dir == tmp_path / ".ddperf"
-    assert resolve(tmp_path, storage="/elsewhere").storage_dir.as_posix() == "/elsewhere"
+    assert make_settings(tmp_path).storage_dir == tmp_path / ".ddperf"
+    assert make_settings(tmp_path, storage="/elsewhere").storage_dir.as_posix() == "/elsewhere"
 
 
 def test_a_platform_s_loads_come_from_its_file_unless_an_option_names_others(tmp_path: Path) -> None:
     toml = "[platforms.tk1]\nconcurrency = [4, 1]\nrate = [10, 0.5]\nload_requests = 20\n"
-    found = resolve(tmp_path, toml, platform="tk1", url="http://h:1")
+    found = make_settings(tmp_path, toml, platform="tk1", url="http://h:1")
     assert found.scenarios("tk1") == ("", "c1", "c4", "r0.5", "r10")
     assert found.value("load-requests", "tk1") == 20
-    assert resolve(tmp_path, toml, platform="tk1", url="http://h:1", concurrency="8").scenarios("tk1") == (
+    assert make_settings(tmp_path, toml, platform="tk1", url="http://h:1", concurrency="8").scenarios("tk1") == (
         "", "c8", "r0.5", "r10",
     )  # fmt: skip
 
 
 def test_without_a_word_nothing_is_measured_under_load(tmp_path: Path) -> None:
-    assert resolve(tmp_path).scenarios("local") == ("",)
+    assert make_settings(tmp_path).scenarios("local") == ("",)
 
 
 PATHS = {"ca-file": "ca.pem", "bench-files": "names.txt", "storage": "kept", "plot": "figures"}
@@ -252,7 +242,7 @@ def test_what_is_typed_begins_where_it_is_typed(
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path / "sub")
     texts = {"platform": "tk1", "url": "https://h", "data_dir": "/srv", name: PATHS[name]}
-    assert resolve(tmp_path, origin=origin, **texts).path(name, "tk1") == tmp_path / "sub" / PATHS[name]
+    assert make_settings(tmp_path, "", origin, **texts).path(name, "tk1") == tmp_path / "sub" / PATHS[name]
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -262,14 +252,14 @@ def test_what_stands_in_the_ini_file_begins_beside_it(
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path / "sub")
     texts = {"platform": "tk1", "data_dir": "/srv", name: PATHS[name]}
-    assert resolve(tmp_path, origin=Origin.INI, **texts).path(name, "tk1") == tmp_path / PATHS[name]
+    assert make_settings(tmp_path, "", Origin.INI, **texts).path(name, "tk1") == tmp_path / PATHS[name]
 
 
 def test_what_stands_in_ddperf_toml_begins_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path / "sub")
     toml = '[platforms.tk1]\ndata_dir = "/srv"\nbench_files = "names.txt"\nca_file = "ca.pem"\n'
-    found = resolve(tmp_path, toml, platform="tk1")
+    found = make_settings(tmp_path, toml, platform="tk1")
     assert found.path("bench-files", "tk1") == tmp_path / "names.txt"
     assert found.path("ca-file", "tk1") == tmp_path / "ca.pem"
 
@@ -281,7 +271,7 @@ def test_one_server_for_several_platforms_is_refused_whatever_stands_in_ddperf_t
 ) -> None:
     toml = "".join(f'[platforms.{name}]\nurl = "http://{name}:8080"\n' for name in ("tk1", "tx1"))
     with pytest.raises(ConfigurationError) as reported:
-        resolve(tmp_path, toml, origin, platform="tk1,tx1", url=url)
+        make_settings(tmp_path, toml, origin, platform="tk1,tx1", url=url)
     assert_names(reported, "2 platforms", "--ddperf-url=tk1=URL,tx1=URL")
     assert "secret" not in str(reported.value)
 
@@ -290,7 +280,7 @@ BUDGETS = '[platforms.tk1.budgets]\n"*" = { min_fps = 10 }\nvgg16 = { max_ms = 9
 
 
 def test_the_budgets_of_a_platform_are_those_of_its_networks(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, BUDGETS, platform="tk1")
+    settings = make_settings(tmp_path, BUDGETS, platform="tk1")
     assert settings.budget("tk1", "vgg16") == Budget(max_ms=900, min_fps=10)
     assert settings.budget("tk1", "resnet50") == Budget(min_fps=10)
 
@@ -302,12 +292,12 @@ def test_an_option_replaces_the_limit_of_a_marker_which_replaces_that_of_ddperf_
     tmp_path: Path, origin: Origin | None, limit: float
 ) -> None:
     given = {} if origin is None else {"min_fps": "30"}
-    settings = resolve(tmp_path, BUDGETS, origin or Origin.INI, platform="tk1", **given)
+    settings = make_settings(tmp_path, BUDGETS, origin or Origin.INI, platform="tk1", **given)
     assert settings.budget("tk1", "vgg16", Budget(min_fps=20)) == Budget(max_ms=900, min_fps=limit)
 
 
 def test_an_option_of_the_ini_file_is_used_where_nothing_else_sets_the_limit(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, BUDGETS, Origin.INI, platform="tk1", max_ms="70", min_fps="30")
+    settings = make_settings(tmp_path, BUDGETS, Origin.INI, platform="tk1", max_ms="70", min_fps="30")
     assert settings.budget("tk1", "resnet50") == Budget(max_ms=70, min_fps=10)
 
 

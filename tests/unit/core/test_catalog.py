@@ -10,7 +10,6 @@ from messages import assert_names
 from pytest_ddperf.core.catalog import Catalog, build_bare_catalog, build_matrix
 from pytest_ddperf.core.networks import NETWORK_IDS, OTHER_NETWORKS, REPORT_NETWORKS, TASK_NETWORKS, Network
 from pytest_ddperf.core.platform import BATCH_SIZES_REPORT, Platform, build_batch_schedule
-from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import ConfigurationError
 
@@ -151,10 +150,6 @@ def test_there_is_a_network_of_the_embedded_servers_for_every_further_task(catal
     assert all(catalog.model(one.id) is one for one in TASK_NETWORKS)
 
 
-def test_the_matrix_holds_each_cell_once() -> None:
-    assert build_matrix("board", ["vgg16", "vgg16"], [1, 1]) == [CellKey("board", "vgg16", 1)]
-
-
 def test_reading_errors_in_percent_and_milliseconds_add_up() -> None:
     platform = Platform("p", "P", reading_error_percent=1.0, reading_error_ms=0.5)
     assert platform.reading_error_of(200) == pytest.approx(2.5)
@@ -166,8 +161,9 @@ def test_unknown_networks_are_ordered_last_by_name(catalog: Catalog) -> None:
 
 
 def test_networks_of_ones_own_come_behind_the_others_in_their_order() -> None:
-    own = [Network("zeta", "Z", repository="/z"), Network("alpha", "A", repository="/a")]
-    catalog = build_bare_catalog().with_models(own)
+    catalog = build_bare_catalog()
+    for own in (Network("zeta", "Z", repository="/z"), Network("alpha", "A", repository="/a")):
+        catalog = catalog.with_model(own)
     assert [one.id for one in catalog.own_models] == ["zeta", "alpha"]
     assert catalog.model("Zeta").is_own
     assert not catalog.model("resnet50").is_own
@@ -177,10 +173,10 @@ def test_networks_of_ones_own_come_behind_the_others_in_their_order() -> None:
 @pytest.mark.parametrize("name", ["resnet50", "res50", "squeezenet-v1.1", "squeezenet_v11"])
 def test_a_network_of_ones_own_may_not_go_by_another_ones_name(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        build_bare_catalog().with_models([Network(name, name, repository="/m")])
+        build_bare_catalog().with_model(Network(name, name, repository="/m"))
     assert_names(caught, name, f"models.my-{name}")
 
 
 def test_the_same_network_may_be_named_again() -> None:
     own = Network("mine", "mine", repository="/m")
-    assert build_bare_catalog().with_models([own]).with_models([own]).own_models == (own,)
+    assert build_bare_catalog().with_model(own).with_model(own).own_models == (own,)

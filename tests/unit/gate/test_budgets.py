@@ -109,12 +109,6 @@ def test_the_interval_contains_the_mean(rounds_ms: list[list[float]], figures: i
     assert found.judge(found.value_ms) is Standing.UNDECIDED
 
 
-@every_row("wrong", [[], [[]], [[1.0], []], [[0.0]], [[-1.0]], [[math.nan]], [[math.inf]]])
-def test_a_time_that_is_not_finite_and_positive_is_refused(wrong: list[list[float]]) -> None:
-    with pytest.raises(ValueError, match="times"):
-        estimate_mean(wrong, 1)
-
-
 def requests(*slow: int) -> list[list[list[float]]]:
     """Rounds of five passes of 100 requests of 10 ms; for each pass, so many take 100 ms."""
     passes = [[100.0] * count + [10.0] * (100 - count) for count in slow]

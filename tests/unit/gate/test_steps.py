@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 from gate_steps import locate_step
 
+from pytest_ddperf.gate.noise import MAX_ROUNDS
 from pytest_ddperf.gate.statistics import midmean, round_statistic
 from pytest_ddperf.gate.steps import find_step
-from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Verdict, judge
+from pytest_ddperf.gate.verdicts import Cell, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TOLERANCE = 0.05
 TRIALS = 50
@@ -42,10 +47,10 @@ class Noise:
 QUIET, SHARED, JUMPY = Noise(0.013, 0.005, 0.01), Noise(0.04, 0.03, 0.05), Noise(0.01, 0.1, 0.1)
 
 
-def judge_night(rounds: list[list[float]], history: list[list[list[float]]]) -> tuple[Verdict, float]:
+def judge_night(rounds: list[list[float]], history: Sequence[tuple[tuple[float, ...], ...]]) -> tuple[Verdict, float]:
     """The verdict on a night that is measured again until it is decided, and its logarithm."""
     for count in range(1, MAX_ROUNDS + 1):
-        (verdict,) = judge([Cell(rounds[:count], history)], TOLERANCE)
+        (verdict,) = judge([Cell(rounds[:count], [*history])], TOLERANCE)
         if verdict.outcome != "remeasure":
             return verdict, midmean(map(round_statistic, rounds[:count]))
     raise AssertionError("the cell asks for more than six rounds")
@@ -54,7 +59,7 @@ def judge_night(rounds: list[list[float]], history: list[list[list[float]]]) -> 
 def locate(seed: int, noise: Noise, *, good: int, slow: int, times: float) -> int | None:
     """Return how many nights after the true one a step of so many resolutions is found; None if it is not red."""
     chance = random.Random(seed)  # noqa: S311 - noise, not secrets
-    history = [noise.night(chance, 10.0, 1) for _ in range(good)]
+    history = [tuple(map(tuple, noise.night(chance, 10.0, 1))) for _ in range(good)]
     resolution = judge_night(noise.night(chance, 10.0, MAX_ROUNDS), history)[0].resolution
     assert resolution is not None
     level = 10.0 * (1 + times * resolution)

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from nightly import CONDITIONS, cell, moment, without_measurement, write_night
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Night, Outcome, ServerFacts, Since
+from pytest_ddperf.gate.creep import judge_creep
 from pytest_ddperf.gate.statistics import round_statistic
-from pytest_ddperf.gate.verdicts import Verdict, judge_creep
+from pytest_ddperf.gate.verdicts import Verdict
 from pytest_ddperf.history.index import FILE, HistoryIndex
 from pytest_ddperf.history.nights import Nights, Tonight, describe_server_change, read_nights
 from pytest_ddperf.history.run_file import RunHeader
@@ -409,8 +410,8 @@ def test_a_cell_that_creeps_among_others_raises_the_gates_alarm(tmp_path: Path) 
         slow = wave * 1.003 ** max(0, night - 10)
         write_night(tmp_path, night, [cell(KEY, [8.0 * slow] * 5), *suite(night, wave)], accepted=night < 40)
     nights = of(tmp_path)
-    assert judge_creep(nights.creep_values(KEY)).alarm
-    assert not judge_creep(nights.creep_values(SUITE[0])).alarm
+    assert judge_creep(nights.creep_values(KEY))
+    assert judge_creep(nights.creep_values(SUITE[0])) is None
 
 
 def test_tonights_shift_is_compared_with_the_same_first_nights(tmp_path: Path) -> None:

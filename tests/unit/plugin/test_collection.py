@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from every_row import every_row
 from messages import assert_names
+from settings_made import make_settings
 
-from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.resolve import resolve_settings
-from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.budgets import Budget
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
@@ -20,7 +17,6 @@ from pytest_ddperf.plugin.collection import (
     read_budget,
     read_restrictions,
     select_cells,
-    skip,
     sort_for_measuring,
     unskip_benchmark_only,
 )
@@ -28,24 +24,14 @@ from pytest_ddperf.plugin.collection import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARSE = {option.name: option.type.parse for option in OPTIONS}
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settings(folder: Path, **texts: str) -> Settings:
-    given = {
-        name.replace("_", "-"): GivenValue(PARSE[name.replace("_", "-")](text), Origin.COMMAND_LINE)
-        for name, text in texts.items()
-    }
-    return resolve_settings(given, load_catalog(folder), folder)
-
-
 def cells(folder: Path, marked: dict[str, tuple[Any, ...]], **texts: str) -> list[str]:
-    return [str(key) for key in select_cells(settings(folder, **texts), marked)]
+    return [str(key) for key in select_cells(make_settings(folder, **texts), marked)]
 
 
 def item(key: object = None, *markers: pytest.MarkDecorator) -> Any:  # noqa: ANN401 - stands for pytest's Item
@@ -56,7 +42,6 @@ def item(key: object = None, *markers: pytest.MarkDecorator) -> Any:  # noqa: AN
         callspec=SimpleNamespace(params={} if key is None else {"ddperf": key}),
         own_markers=own,
         iter_markers=lambda name: [mark for mark in own if mark.name == name],
-        add_marker=lambda marker: own.append(marker.mark),
     )
 
 
@@ -127,7 +112,7 @@ def test_a_marker_keeps_to_its_platforms(folder: Path) -> None:
 
 
 def test_the_order_of_the_run_is_by_platform_then_model(folder: Path) -> None:
-    asked = settings(folder, platform="tk1,tx1", url="tk1=http://a,tx1=http://b")
+    asked = make_settings(folder, platform="tk1,tx1", url="tk1=http://a,tx1=http://b")
     keys = [
         CellKey("tx1", "resnet50", 1),
         CellKey("tk1", "vgg16", 1),
@@ -152,12 +137,6 @@ def test_only_the_skip_of_benchmark_only_is_taken_back() -> None:
     one = item(None, only, pytest.mark.skip(reason="mine"))
     unskip_benchmark_only(one)
     assert [mark.kwargs["reason"] for mark in one.own_markers] == ["mine"]
-
-
-def test_skipping_leaves_the_reason() -> None:
-    one = item()
-    skip(one, "because")
-    assert [mark.kwargs["reason"] for mark in one.own_markers] == ["because"]
 
 
 def test_cells_under_load_stand_behind_the_plain_ones_of_their_model(folder: Path) -> None:
@@ -208,14 +187,14 @@ def test_a_limit_of_a_marker_that_is_no_positive_number_is_refused(value: object
 def test_a_limit_that_applies_to_no_cell_of_its_test_is_refused(folder: Path) -> None:
     plain, rate = CellKey("tk1", "vgg16", 1), CellKey("tk1", "vgg16", 1, "r20")
     with pytest.raises(ConfigurationError) as caught:
-        check_budget(settings(folder, platform="tk1"), plain, [plain], item(None, pytest.mark.ddperf(p95_ms=50)))
+        check_budget(make_settings(folder, platform="tk1"), plain, [plain], item(None, pytest.mark.ddperf(p95_ms=50)))
     assert_names(caught, "x::y", "p95_ms=50", "under load", "concurrency=[N]", "--ddperf-concurrency=N")
     with pytest.raises(ConfigurationError) as caught:
-        check_budget(settings(folder, platform="tk1"), rate, [rate], item(None, pytest.mark.ddperf(min_fps=50)))
+        check_budget(make_settings(folder, platform="tk1"), rate, [rate], item(None, pytest.mark.ddperf(min_fps=50)))
     assert_names(caught, "x::y", "min_fps=50", "rate", "max_latency_ms")
     both = item(None, pytest.mark.ddperf(p95_ms=5, min_fps=5))
     for key in (plain, rate):
-        check_budget(settings(folder, platform="tk1"), key, [plain, rate], both)
+        check_budget(make_settings(folder, platform="tk1"), key, [plain, rate], both)
 
 
 @every_row(
@@ -227,19 +206,19 @@ def test_too_few_requests_for_a_percentile_are_refused_with_the_number_needed(
 ) -> None:
     key, test = CellKey("tk1", "vgg16", 1, scenario), item(None, pytest.mark.ddperf(**{marked: 50}))
     with pytest.raises(ConfigurationError) as caught:
-        check_budget(settings(folder, platform="tk1", load_requests=str(asked)), key, [key], test)
+        check_budget(make_settings(folder, platform="tk1", load_requests=str(asked)), key, [key], test)
     assert_names(caught, f"--ddperf-load-requests={asked}", key, f"--ddperf-load-requests={enough}")
-    check_budget(settings(folder, platform="tk1", load_requests=str(enough)), key, [key], test)
-    check_budget(settings(folder, platform="tk1"), key, [key], test)
+    check_budget(make_settings(folder, platform="tk1", load_requests=str(enough)), key, [key], test)
+    check_budget(make_settings(folder, platform="tk1"), key, [key], test)
 
 
 def test_at_a_rate_the_default_may_be_too_small_for_a_percentile(folder: Path) -> None:
     key, test = CellKey("tk1", "vgg16", 1, "r20"), item(None, pytest.mark.ddperf(p99_ms=50))
     with pytest.raises(ConfigurationError) as caught:
-        check_budget(settings(folder, platform="tk1", npasses="1"), key, [key], test)
+        check_budget(make_settings(folder, platform="tk1", npasses="1"), key, [key], test)
     assert_names(caught, "--ddperf-load-requests=40", "default", "368", "--ddperf-load-requests=62")
 
 
 def test_too_few_requests_are_fine_where_no_percentile_is_limited(folder: Path) -> None:
     key, test = CellKey("tk1", "vgg16", 1, "c2"), item(None, pytest.mark.ddperf(max_latency_ms=50))
-    check_budget(settings(folder, platform="tk1", load_requests="2"), key, [key], test)
+    check_budget(make_settings(folder, platform="tk1", load_requests="2"), key, [key], test)

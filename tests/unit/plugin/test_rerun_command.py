@@ -6,11 +6,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from settings_made import make_settings
 
-from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import BY_NAME
-from pytest_ddperf.config.resolve import resolve_settings
-from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.config.settings import Origin, Settings
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.plugin.rerun_command import build_command, configuration_options
 
@@ -27,13 +25,8 @@ ONE_WITH_A_REFERENCE: dict[str, Any] = {
 }
 
 
-def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
-    (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
-    found = {
-        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].type.parse(text), origin, text)
-        for name, text in {"platform": "tk1", **texts}.items()
-    }
-    return resolve_settings(found, load_catalog(folder), folder)
+def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, /, **texts: str) -> Settings:
+    return make_settings(folder, toml, origin, **{"platform": "tk1", **texts})
 
 
 def options_of(settings: Settings, key: CellKey = CELL) -> list[str]:
@@ -55,7 +48,7 @@ def test_the_server_is_named_without_credentials(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
 def test_the_embedded_server_of_a_board_is_named(tmp_path: Path, origin: Origin) -> None:
-    assert options_of(resolve(tmp_path, origin=origin, url="embedded")) == ["--ddperf-url=embedded"]
+    assert options_of(resolve(tmp_path, "", origin, url="embedded")) == ["--ddperf-url=embedded"]
 
 
 def test_what_is_measured_and_against_what_is_typed_again(tmp_path: Path) -> None:
@@ -88,7 +81,7 @@ def test_a_network_and_a_batch_size_that_the_platform_has_not_by_itself_are_name
 @pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
 @pytest.mark.parametrize("folder", ["./nets/mine", "nets/mine", "/srv/models/mine"])
 def test_a_folder_is_named_as_it_was_typed(tmp_path: Path, origin: Origin, folder: str) -> None:
-    settings = resolve(tmp_path, origin=origin, models=f"resnet50, {folder}")
+    settings = resolve(tmp_path, "", origin, models=f"resnet50, {folder}")
     assert options_of(settings, CellKey("tk1", "mine", 8)) == [f"--ddperf-models={folder}"]
     assert options_of(settings) == []
 
@@ -131,7 +124,7 @@ def test_a_load_of_the_platform_s_file_is_not(tmp_path: Path) -> None:
 
 
 def test_a_switch_that_the_environment_has_put_off_stands_before_the_command(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, origin=Origin.ENVIRONMENT, gpu="false")
+    settings = resolve(tmp_path, "", Origin.ENVIRONMENT, gpu="false")
     assert build_command(settings, CELL, TEST, settings.cwd).startswith("DDPERF_GPU=false pytest ")
 
 
@@ -156,10 +149,10 @@ def test_options_of_pairs_are_named_only_for_a_platform_with_a_reference(tmp_pat
 
 
 def test_options_that_a_reference_excludes_are_not_named_with_it(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, origin=Origin.ENVIRONMENT, against="self", npasses="9", baseline="report")
+    settings = resolve(tmp_path, "", Origin.ENVIRONMENT, against="self", npasses="9", baseline="report")
     assert options_of(settings) == ["--ddperf-against=self"]
 
 
 def test_a_reference_of_other_platforms_in_the_environment_is_removed(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, origin=Origin.ENVIRONMENT, **ONE_WITH_A_REFERENCE)
+    settings = resolve(tmp_path, "", Origin.ENVIRONMENT, **ONE_WITH_A_REFERENCE)
     assert build_command(settings, CELL, TEST, settings.cwd).startswith("DDPERF_AGAINST= pytest ")

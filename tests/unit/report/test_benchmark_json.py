@@ -14,6 +14,7 @@ from load_made import loaded
 from messages import assert_names
 from recording import paired
 
+from pytest_ddperf.baselines.recordings import compute_stats
 from pytest_ddperf.core.budgets import BudgetCheck, Standing
 from pytest_ddperf.core.records import (
     Baseline,
@@ -74,7 +75,7 @@ def test_durations_are_seconds_per_image_of_the_gated_clock_all_rounds() -> None
 
 def test_the_statistics_are_those_of_pytest_benchmark() -> None:
     data = [0.0042, 0.0044, 0.0043]
-    stats = benchmark_json.compute_stats(data)
+    stats = compute_stats(data)
     assert stats["data"] == data
     assert stats["mean"] == pytest.approx(statistics.fmean(data))
     assert stats["median"] == pytest.approx(0.0043)

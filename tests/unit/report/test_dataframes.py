@@ -30,7 +30,7 @@ from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfEr
 from pytest_ddperf.history.run_file import RunHeader, read_run
 from pytest_ddperf.history.writer import HistoryWriter
 from pytest_ddperf.report import bencher, csv_json
-from pytest_ddperf.report.benchmark_json import build_run_document, compute_stats
+from pytest_ddperf.report.benchmark_json import build_run_document
 from pytest_ddperf.report.gather import gather_results, load_stored
 
 if TYPE_CHECKING:
@@ -344,14 +344,7 @@ def test_the_baselines_are_the_cells_of_a_csv_report_without_a_run() -> None:
 
 def record_baseline(project: Path, *records: CellRecord, when: datetime = FIRST_NIGHT, commit: str = "aaa") -> Path:
     path = project / "baselines" / "tk1.json"
-    write_recorded(
-        path,
-        records,
-        stats=compute_stats,
-        machine_info={},
-        commit_info={"id": commit},
-        now=when,
-    )
+    write_recorded(path, records, machine_info={}, commit_info={"id": commit}, now=when)
     return path
 
 

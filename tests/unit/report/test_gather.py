@@ -17,7 +17,6 @@ from pytest_ddperf.history.index import MOST_NIGHTS
 from pytest_ddperf.history.run_file import RunHeader, read_run
 from pytest_ddperf.history.writer import HistoryWriter
 from pytest_ddperf.report import gather
-from pytest_ddperf.report.benchmark_json import compute_stats
 from pytest_ddperf.report.gather import extract_run_facts, gather_results, load_stored, load_trends
 
 if TYPE_CHECKING:
@@ -53,12 +52,7 @@ def test_a_board_that_is_like_a_platform_is_there_once_it_was_measured(tmp_path:
     assert gather_results(catalog, [], {}, project_dir=tmp_path).of("spare") == ()
     assert len(gather_results(catalog, [], {}, project_dir=tmp_path, platforms=["spare"]).of("spare")) == 13 * 8
     assert len(gather_results(catalog, [at(key, 250.0)], {}, project_dir=tmp_path).of("spare")) == 13 * 8
-    write_recorded(
-        tmp_path / "baselines" / "spare.json",
-        [at(key, 250.0)],
-        stats=compute_stats,
-        machine_info={},
-    )
+    write_recorded(tmp_path / "baselines" / "spare.json", [at(key, 250.0)], machine_info={})
     assert len(gather_results(catalog, [], {}, project_dir=tmp_path).of("spare")) == 13 * 8
 
 
@@ -318,12 +312,7 @@ def test_cells_under_load_are_missed_where_they_were_asked_for(
     tmp_path: Path, scenarios: list[str] | None, missing: int
 ) -> None:
     recorded = replace(at(KEY, 200.0), key=replace(KEY, scenario="c4"), outcome=Outcome.NEW)
-    write_recorded(
-        tmp_path / "baselines" / "tk1.json",
-        [recorded],
-        stats=lambda seconds: {"data": list(seconds)},
-        machine_info={},
-    )
+    write_recorded(tmp_path / "baselines" / "tk1.json", [recorded], machine_info={})
     matrix = {
         "tk1": {"models": ["resnet50"], "batch_sizes": [1]} | ({} if scenarios is None else {"scenarios": scenarios})
     }

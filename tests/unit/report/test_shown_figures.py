@@ -10,7 +10,6 @@ from functools import cache
 
 from plans import make_plan
 
-from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import (
@@ -60,7 +59,7 @@ def noisy_runs() -> list[CellRecord]:
         tolerance = chance.choice([0.05, 0.1])
         keys = KEYS[: chance.choice([1, 1, 2, 2, 9])]
         baselines = {key: draw_baseline(chance, noise) for key in keys}
-        judge = Judge(make_plan(TK1, ServerOptions("http://h:1"), Plan(), tolerance, PlatformBaseline((baselines,))))
+        judge = Judge(make_plan(TK1, ServerOptions("http://h:1"), Plan(), tolerance, baselines))
         factor = chance.choice([1.0, 1.0, 1 + tolerance, 1.4, 0.7])
         rounds: dict[CellKey, list[Round]] = {key: [] for key in keys}
         waiting = list(keys)

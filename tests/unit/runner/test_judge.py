@@ -13,7 +13,6 @@ from load_made import loaded
 from messages import assert_names
 from plans import make_plan
 
-from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import (
@@ -76,7 +75,7 @@ def recorded(ms: float = 50.0, conditions: Conditions = NOW) -> Baseline:
 def judge_of(*cells: CellKey, baseline: Baseline | Unavailable | None = None, least_rounds: int = 1) -> Judge:
     """A judge whose baseline holds the same for each cell (default: one cell)."""
     entries = {} if baseline is None else dict.fromkeys(cells or (key(),), baseline)
-    plan = make_plan(TK1, SERVER, Plan(), 0.1, PlatformBaseline((entries,)))
+    plan = make_plan(TK1, SERVER, Plan(), 0.1, entries)
     return Judge(replace(plan, least_rounds=least_rounds))
 
 
@@ -326,7 +325,7 @@ def test_a_server_that_did_not_keep_up_is_noted() -> None:
 
 def recording_judge(baseline: Baseline | None, *, held: tuple[CellKey, ...] = ()) -> Judge:
     entries = {} if baseline is None else {key(): baseline}
-    return Judge(replace(make_plan(TK1, SERVER, Plan(), 0.1, PlatformBaseline((entries,))), recorded=held))
+    return Judge(replace(make_plan(TK1, SERVER, Plan(), 0.1, entries), recorded=held))
 
 
 TABLE = Baseline("report", 50.0, "tk1.csv, line 5")
@@ -380,7 +379,7 @@ def test_only_a_table_of_tensorrt_has_an_engine(table: str, is_noted: bool) -> N
 )
 def test_the_index_of_a_gpu_is_noted_where_the_service_runs_on_a_cpu(conditions: Conditions, is_noted: bool) -> None:
     server = replace(SERVER, parameters=ServiceParameters(gpu=True, gpuid=1))
-    remarks = make_plan(TK1, server, Plan(), 0.1, PlatformBaseline(({},))).remarks("googlenet", conditions)
+    remarks = make_plan(TK1, server, Plan(), 0.1, {}).remarks("googlenet", conditions)
     assert any("gpuid = 1" in one for one in remarks) is is_noted
 
 
@@ -428,7 +427,7 @@ def creeping(
         record = nightly.cell(key(), passes, outcome=outcome, conditions=NOW)
         nightly.write_night(folder, night, [record], commit=commit)
     nights = read_nights(folder, "tk1")
-    baseline = PlatformBaseline(({key(): recorded()},))
+    baseline = {key(): recorded()}
     tonight = Night(nightly.moment(len(values)), "fedcba9876543210")
     return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, nights, tonight, nights))
 
@@ -539,7 +538,7 @@ def test_a_regressed_cell_without_a_history_has_no_nights() -> None:
 def test_a_first_recording_has_no_nights(tmp_path: Path) -> None:
     judge = creeping(tmp_path, [50.0, 50.3])
     published = Baseline("report", 50.0, "baselines/tk1.csv")
-    plan = replace(judge._plan, baseline=PlatformBaseline(({key(): published},)), recorded=frozenset())
+    plan = replace(judge._plan, baseline={key(): published}, recorded=frozenset())
     record = rounds_of(Judge(plan), 65.0)
     assert (record.outcome, record.since) == (Outcome.NEW, None)
 
@@ -560,7 +559,7 @@ def suite_of(folder: Path, nights: Sequence[tuple[float, float]]) -> dict[str, C
             outcome = Outcome.REGRESSED if factor >= 1.2 else Outcome.OK
             records.append(nightly.cell(key(model=model), passes, outcome=outcome, conditions=NOW))
         nightly.write_night(folder, night, records, commit=f"c{night}", accepted=False)
-    baseline = PlatformBaseline(({key(model=model): recorded() for model in MODELS},))
+    baseline = {key(model=model): recorded() for model in MODELS}
     history, tonight = read_nights(folder, "tk1"), Night(nightly.moment(len(nights) - 1), "tonight")
     judge = Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, baseline, history, tonight, history))
     every, own = nights[-1]

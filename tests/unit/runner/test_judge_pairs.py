@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from plans import make_plan
 
-from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import (
@@ -34,7 +33,7 @@ OLD = ServerFacts("http://old:8080", "v0.27")
 
 
 def judge(*, max_pairs: int = 64) -> Judge:
-    baseline = PlatformBaseline(({KEY: Baseline("report", 1.0, "a table that is not consulted")},))
+    baseline = {KEY: Baseline("report", 1.0, "a table that is not consulted")}
     plan = make_plan(load_catalog().platform("tk1"), ServerOptions("http://new:1"), Plan(), 0.05, baseline)
     return Judge(replace(plan, max_pairs=max_pairs))
 

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 from every_row import every_row
 from nightly import cell, write_night
+from settings_made import make_settings
 
-from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.resolve import resolve_settings
-from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.runner.plan import create_plans
 
@@ -21,15 +18,13 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.runner.plan import PlatformPlan
 
-PARSE = {option.name: option.type.parse for option in OPTIONS}
 KEY = CellKey("tk1", "googlenet", 1)
 
 
 def plans_of(folder: Path, **texts: str) -> tuple[dict[str, PlatformPlan], list[str]]:
     """The plans of two platforms whose history is in `folder`, and the warnings."""
     texts = {"platform": "tk1,tx1", "url": "tk1=http://a:1,tx1=http://b:1", "storage": str(folder), **texts}
-    given = {name: GivenValue(PARSE[name](text), Origin.COMMAND_LINE) for name, text in texts.items()}
-    return create_plans(resolve_settings(given, load_catalog(folder), folder), datetime.now(UTC), None)
+    return create_plans(make_settings(folder, **texts), datetime.now(UTC), None)
 
 
 def test_the_history_of_a_platform_with_a_reference_is_not_read(tmp_path: Path) -> None:
