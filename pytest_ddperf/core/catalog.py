@@ -129,10 +129,11 @@ class Catalog:
         return chosen if len(chosen) > 1 else []
 
 
-def build_bare_catalog(platforms: Mapping[str, Platform] | None = None) -> Catalog:
+@cache  # sorting cells asks it for the place of each
+def build_bare_catalog() -> Catalog:
     """Build a catalog of the networks without the report's figures, which is enough to resolve names."""
     networks = (*REPORT_NETWORKS, *OTHER_NETWORKS, *TEMPLATE_NETWORKS, *TASK_NETWORKS)
-    return Catalog({one.id: one for one in networks}, platforms or {})
+    return Catalog({one.id: one for one in networks}, {})
 
 
 def find_closest(name: str, spellings: Iterable[str]) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_ddperf.core.budgets import NO_BUDGET, Budget, BudgetCheck, Standing, TimeLimit
@@ -52,7 +54,7 @@ def test_a_percentile_has_its_own_limit() -> None:
 
 def test_the_budget_of_a_cell_is_what_its_run_applied_else_that_of_its_platform() -> None:
     platform = Platform("board", "A board", budgets={"*": Budget(max_ms=40, p95_ms=90)})
-    results = Results(build_bare_catalog({"board": platform}), ())
+    results = Results(replace(build_bare_catalog(), platforms={"board": platform}), ())
     assert results.budget_of(Result(KEY)) == Budget(max_ms=40)
     assert results.budget_of(Result(under("c4"))) == Budget(max_ms=40, p95_ms=90)
     assert results.budget_of(Result(KEY, budgets=(CHECK,))) == Budget(max_ms=30)

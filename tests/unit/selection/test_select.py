@@ -38,7 +38,7 @@ COLUMNS = {"res50": "resnet50", "res101": "resnet101", "res152": "resnet152", "m
 
 KEY = CellKey("board", "resnet50", 4)
 BOARD = Platform("board", "A board", watts=10, memory_gib=2, source="report, a picture", reading_error_percent=2)
-CATALOG = build_bare_catalog({"board": BOARD, "silent": Platform("silent", "Silent")})
+CATALOG = replace(build_bare_catalog(), platforms={"board": BOARD, "silent": Platform("silent", "Silent")})
 PUBLISHED = Result(
     KEY, baseline_ms=40.0, baseline_kind="report", baseline_source="a picture; b.csv, line 4", reading_error_ms=0.8
 )
@@ -55,7 +55,7 @@ def only(requirements: Requirements, *cells: Result, **known: object) -> Selecti
     """The answer from these cells alone; `known`: fields of the board."""
     platforms = {"board": replace(BOARD, **known), "silent": CATALOG.platforms["silent"]}  # type: ignore[arg-type]
     results = Results(
-        build_bare_catalog(platforms), cells, {"board": RunFacts("20261101", "2026-11-01T02:00:00+00:00")}
+        replace(CATALOG, platforms=platforms), cells, {"board": RunFacts("20261101", "2026-11-01T02:00:00+00:00")}
     )
     return select(results, requirements)
 
@@ -509,7 +509,7 @@ def test_a_budget_within_the_error_of_a_figure_is_on_edge() -> None:
 
 def test_a_budget_of_another_platform_does_not_apply() -> None:
     silent = replace(CATALOG.platforms["silent"], budgets={EVERY_NETWORK: Budget(max_ms=1)})
-    catalog = build_bare_catalog({"board": BOARD, "silent": silent})
+    catalog = replace(CATALOG, platforms={"board": BOARD, "silent": silent})
     chosen = select(Results(catalog, (PUBLISHED,), {}), Requirements())
     assert chosen.candidates
     assert not chosen.with_budget
