@@ -436,7 +436,8 @@ LINES = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+# tests/fuzz tries many more
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(st.lists(LINES, max_size=6), st.integers(0, 2000), st.binary(max_size=4))
 def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
     tmp_path: Path, lines: list[bytes], cut: int, junk: bytes
