@@ -8,12 +8,13 @@ from xml.etree import ElementTree as ET
 import pytest
 from bench_project import SQUEEZENET, TableServer
 from messages import assert_names
+from scripted_deepdetect import out_of_memory
 from workers import plain_and_xdist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench_project import BenchProject
+    from bench_project import BenchProject, FinishedRun, RunOnce
 
 CELLS = ("--ddperf-models=googlenet,shufflenet", "--ddperf-batch-sizes=1,2")
 IDS = [f"tk1-{model}-b{size}" for model in ("googlenet", "shufflenet") for size in (1, 2)]
@@ -26,6 +27,18 @@ def empty(tk1: BenchProject) -> Iterator[BenchProject]:
     with TableServer("tk1", services=[]) as server:
         tk1.server = server
         yield tk1
+
+
+def run_without_services(tk1: BenchProject) -> pytest.RunResult:
+    with TableServer("tk1", services=[]) as server:
+        tk1.server = server
+        return tk1.run(*CELLS, "--junitxml=junit.xml")
+
+
+@pytest.fixture
+def missing(run_once: RunOnce) -> FinishedRun:
+    """A run whose server has no service."""
+    return run_once(run_without_services)
 
 
 def part(result: pytest.RunResult, title: str) -> list[str]:
@@ -48,15 +61,15 @@ def summary(result: pytest.RunResult) -> dict[str, str]:
     return found
 
 
-def test_missing_services_are_one_paragraph_among_the_failures(empty: BenchProject) -> None:
-    lines = part(empty.run(*CELLS), "FAILURES")
+def test_missing_services_are_one_paragraph_among_the_failures(missing: FinishedRun) -> None:
+    lines = part(missing.result, "FAILURES")
     (place,) = [number for number, line in enumerate(lines) if REMEDY in line]
     assert all(name in f"{lines[place]} {lines[place + 1]}" for name in IDS)
     assert lines.count(f"The same cause as {IDS[0]}.") == 3
 
 
-def test_missing_services_are_one_paragraph_in_our_section(empty: BenchProject) -> None:
-    text = " ".join(line.strip() for line in part(empty.run(*CELLS), "ddperf"))
+def test_missing_services_are_one_paragraph_in_our_section(missing: FinishedRun) -> None:
+    text = " ".join(line.strip() for line in part(missing.result, "ddperf"))
     assert text.count(REMEDY) == 1
     assert "error in 4 cells: " in text
     assert [name for name in IDS if text.count(name) != 1] == []
@@ -95,8 +108,6 @@ def test_cells_whose_server_is_waited_for_at_the_first_of_them_are_one_paragraph
 
 
 def test_batches_that_are_not_run_are_one_paragraph_apart_from_the_one_that_was_too_large(tk1: BenchProject) -> None:
-    from scripted_deepdetect import out_of_memory  # noqa: PLC0415 - in this test alone
-
     tk1.server.fault = lambda asked: out_of_memory() if asked.batch >= 2 else None
     result = tk1.run("--ddperf-models=googlenet", "--ddperf-batch-sizes=1,2,4,8")
     text = " ".join(part(result, "ddperf"))
@@ -149,9 +160,8 @@ def test_one_line_each_is_shown_where_one_line_is_asked_for(empty: BenchProject)
     assert [line.partition("[")[2].partition("]")[0] for line in lines] == IDS
 
 
-def test_each_message_of_junit_stands_alone(empty: BenchProject) -> None:
-    empty.run(*CELLS, "--junitxml=junit.xml")
-    failures = list(ET.parse(empty.path / "junit.xml").getroot().iter("failure"))  # noqa: S314 - written by this run
+def test_each_message_of_junit_stands_alone(missing: FinishedRun) -> None:
+    failures = list(ET.parse(missing.project.path / "junit.xml").getroot().iter("failure"))  # noqa: S314 - written by this run
     assert len(failures) == 4
     assert all(REMEDY in str(one.get("message")) and REMEDY in str(one.text) for one in failures)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 import pytest
 from fleet import CELLS, NAMES, Fleet
@@ -68,16 +66,9 @@ def kill_worker(fleet: Fleet, where: str, begun: int = 1) -> None:
     path.write_text(KILL.format(where=where, begun=begun), encoding="utf-8")
 
 
-def junit(fleet: Fleet) -> tuple[dict[str, str], Counter[str]]:
-    """JUnit's totals, and how many testcases each name has."""
-    suite = ET.parse(fleet.project.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
-    totals = {name: suite.get(name, "") for name in ("tests", "failures", "errors", "skipped")}
-    return totals, Counter(str(case.get("name")) for case in suite)
-
-
 def agrees(fleet: Fleet, failures: int) -> bool:
     """Whether JUnit has each cell once, and as many failures."""
-    totals, cases = junit(fleet)
+    totals, cases = fleet.project.junit()
     names = {f"test_predict[{name}]": 1 for name in fleet.cells()}
     tests = str(len(names))
     return cases == names and totals == {"tests": tests, "failures": str(failures), "errors": "0", "skipped": "0"}

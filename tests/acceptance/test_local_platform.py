@@ -75,13 +75,6 @@ def test_every_task_is_measured_on_a_real_network(local: BenchProject, images: s
     assert (sizes["task_ocr"].width, sizes["task_ocr"].height) == (128, 32)
 
 
-def test_cells_without_a_baseline_say_how_to_record_one(local: BenchProject, images: str) -> None:
-    result = local.bare("benchmarks", *CELLS[:1], "--ddperf-batch-sizes=1", images)
-    text = " ".join(" ".join(result.outlines).split())
-    assert "1 cell has no baseline" in text
-    assert "add --ddperf-update-baselines" in text
-
-
 def wait_for_server(run: subprocess.Popen[str]) -> psutil.Process:
     deadline = time.monotonic() + 60
     while not (found := embedded_servers()):

@@ -17,7 +17,9 @@ from workers import plain_and_xdist
 from pytest_ddperf.history.run_file import list_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from bench_project import FinishedRun, RunOnce
 
     from pytest_ddperf.core.records import CellRecord
 
@@ -68,13 +70,6 @@ def rounds_of(record: CellRecord) -> list[list[float]]:
     return record.measurement.per_image_ms()
 
 
-def junit(project: BenchProject) -> tuple[dict[str, str], Counter[str]]:
-    """JUnit's totals, and how many testcases each name has."""
-    suite = ET.parse(project.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
-    totals = {name: suite.get(name, "") for name in ("tests", "failures", "errors", "skipped")}
-    return totals, Counter(str(case.get("name")) for case in suite)
-
-
 def write(project: BenchProject, text: str, name: str = "benchmarks/test_predict.py") -> None:
     (project.path / name).write_text(text, encoding="utf-8")
 
@@ -97,21 +92,51 @@ def say(what):
 """
 
 
+def run_slower(tk1: BenchProject) -> pytest.RunResult:
+    tk1.server.slow(*G8, 1.5)
+    return tk1.run(*CELLS, "--junitxml=junit.xml", "--benchmark-json=out.json")
+
+
+def run_slower_verbosely(tk1: BenchProject) -> pytest.RunResult:
+    tk1.server.slow(*G8, 1.5)
+    return tk1.run(*CELLS, "-v")
+
+
+def run_accident(tk1: BenchProject) -> pytest.RunResult:
+    accident(tk1.server, G8)
+    return tk1.run(*CELLS, "--junitxml=junit.xml")
+
+
+@pytest.fixture
+def slower(run_once: RunOnce) -> FinishedRun:
+    """A run in which googlenet at batch size 8 is 50 % slower."""
+    return run_once(run_slower)
+
+
+@pytest.fixture
+def slower_verbosely(run_once: RunOnce) -> FinishedRun:
+    """The same with -v."""
+    return run_once(run_slower_verbosely)
+
+
+@pytest.fixture
+def slow_at_first(run_once: RunOnce) -> FinishedRun:
+    """A run in which googlenet at batch size 8 is slower in its first round only."""
+    return run_once(run_accident)
+
+
 class TestRegressed:
-    def test_a_regressed_cell_is_measured_again_behind_the_platforms_other_cells(self, tk1: BenchProject) -> None:
-        tk1.server.slow(*G8, 1.5)
-        tk1.run(*CELLS)
-        rounds = measured(tk1.server)
+    def test_a_regressed_cell_is_measured_again_behind_the_platforms_other_cells(self, slower: FinishedRun) -> None:
+        rounds = measured(slower.project.server)
         assert rounds[:4] == IN_ORDER
         assert set(rounds[4:]) == {G8}
         assert 2 <= len(rounds[4:]) <= 5
 
-    def test_it_fails_once_as_an_ordinary_failure(self, tk1: BenchProject) -> None:
-        tk1.server.slow(*G8, 1.5)
-        result = tk1.run(*CELLS)
+    def test_it_fails_once_as_an_ordinary_failure(self, slower: FinishedRun) -> None:
+        result = slower.result
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.assert_outcomes(passed=3, failed=1)
-        assert verdicts(tk1) == {
+        assert verdicts(slower.project) == {
             "googlenet-b1": "ok",
             "googlenet-b8": "regressed",
             "squeezenet_v1.1-b1": "ok",
@@ -122,72 +147,58 @@ class TestRegressed:
         assert len(failed) == 1
         assert failed[0].endswith("::test_predict[tk1-googlenet-b8]")
 
-    @plain_and_xdist
-    def test_junit_has_one_testcase_a_cell_and_one_failure(self, tk1: BenchProject, how: tuple[str, ...]) -> None:
-        tk1.server.slow(*G8, 1.5)
-        tk1.run(*CELLS, "--junitxml=junit.xml", *how)
-        totals, cases = junit(tk1)
+    def test_junit_has_one_testcase_a_cell_and_one_failure(self, slower: FinishedRun) -> None:
+        totals, cases = slower.project.junit()
         assert totals == {"tests": "4", "failures": "1", "errors": "0", "skipped": "0"}
         assert cases == {
             f"test_predict[tk1-{name}]": 1
             for name in ("googlenet-b1", "googlenet-b8", "squeezenet_v1.1-b1", "squeezenet_v1.1-b8")
         }
 
-    def test_an_undecided_round_has_no_letter(self, tk1: BenchProject) -> None:
-        tk1.server.slow(*G8, 1.5)
-        result = tk1.run(*CELLS)
-        result.stdout.re_match_lines([r"benchmarks/test_predict.py \.\.\.F +\[100%\]$"])
+    def test_an_undecided_round_has_no_letter(self, slower: FinishedRun) -> None:
+        slower.result.stdout.re_match_lines([r"benchmarks/test_predict.py \.\.\.F +\[100%\]$"])
 
-    def test_but_a_line_with_the_value_so_far_under_v(self, tk1: BenchProject) -> None:
-        tk1.server.slow(*G8, 1.5)
-        result = tk1.run(*CELLS, "-v")
+    def test_an_undecided_round_has_a_line_with_the_value_so_far_under_v(self, slower_verbosely: FinishedRun) -> None:
+        result = slower_verbosely.result
         said = [line for line in result.outlines if line.startswith("ddperf: tk1-googlenet-b8: ")]
-        assert len(said) == measured(tk1.server).count(G8) - 1
+        assert len(said) == measured(slower_verbosely.project.server).count(G8) - 1
         assert re.match(r"ddperf: tk1-googlenet-b8: \d+ ms/img \+\d\d\.\d % .*undecided", said[0])
         results = [line for line in result.outlines if "[tk1-googlenet-b8]" in line and " FAILED " in f" {line}"]
         assert len(results) == 2  # as the test ends, and in the short summary
 
-    def test_the_percentage_counts_a_cell_when_it_is_done(self, tk1: BenchProject) -> None:
-        tk1.server.slow(*G8, 1.5)
-        result = tk1.run(*CELLS, "-v")
-        shown = [int(found.group(1)) for line in result.outlines if (found := re.search(r"\[ *(\d+)%\]$", line))]
+    def test_the_percentage_counts_a_cell_when_it_is_done(self, slower_verbosely: FinishedRun) -> None:
+        lines = slower_verbosely.result.outlines
+        shown = [int(found.group(1)) for line in lines if (found := re.search(r"\[ *(\d+)%\]$", line))]
         assert shown == [25, 50, 75, 100]
 
     def test_the_platforms_last_cell_may_be_the_regressed_one(self, tk1: BenchProject) -> None:
         tk1.server.slow(*S8, 1.5)
         result = tk1.run(*CELLS, "--junitxml=junit.xml")
         result.assert_outcomes(passed=3, failed=1)
-        assert junit(tk1)[0]["tests"] == "4"
+        assert tk1.junit()[0]["tests"] == "4"
 
-    def test_its_record_holds_all_rounds(self, tk1: BenchProject) -> None:
-        tk1.server.slow(*G8, 1.5)
-        tk1.run(*CELLS)
-        rounds = rounds_of(final(tk1)["googlenet-b8"])
-        assert [len(one) for one in rounds] == [5] * measured(tk1.server).count(G8)
+    def test_its_record_holds_all_rounds(self, slower: FinishedRun) -> None:
+        rounds = rounds_of(final(slower.project)["googlenet-b8"])
+        assert [len(one) for one in rounds] == [5] * measured(slower.project.server).count(G8)
 
-    def test_pytest_benchmark_stores_it_once_with_all_passes(self, tk1: BenchProject) -> None:
-        tk1.server.slow(*G8, 1.5)
-        tk1.run(*CELLS, "--benchmark-json=out.json")
-        stored = {one["param"]: one["stats"]["rounds"] for one in tk1.json("out.json")["benchmarks"]}
-        assert len(tk1.json("out.json")["benchmarks"]) == len(stored) == 4
-        assert stored["tk1-googlenet-b8"] == 5 * measured(tk1.server).count(G8)
+    def test_pytest_benchmark_stores_it_once_with_all_passes(self, slower: FinishedRun) -> None:
+        benchmarks = slower.project.json("out.json")["benchmarks"]
+        stored = {one["param"]: one["stats"]["rounds"] for one in benchmarks}
+        assert len(benchmarks) == len(stored) == 4
+        assert stored["tk1-googlenet-b8"] == 5 * measured(slower.project.server).count(G8)
 
 
 class TestAccident:
-    def test_a_cell_slow_in_its_first_round_only_passes(self, tk1: BenchProject) -> None:
-        accident(tk1.server, G8)
-        result = tk1.run(*CELLS, "--junitxml=junit.xml")
-        assert result.ret == pytest.ExitCode.OK
-        result.assert_outcomes(passed=4)
-        totals, cases = junit(tk1)
+    def test_a_cell_slow_in_its_first_round_only_passes(self, slow_at_first: FinishedRun) -> None:
+        assert slow_at_first.result.ret == pytest.ExitCode.OK
+        slow_at_first.result.assert_outcomes(passed=4)
+        totals, cases = slow_at_first.project.junit()
         assert totals == {"tests": "4", "failures": "0", "errors": "0", "skipped": "0"}
         assert set(cases.values()) == {1}
-        assert verdicts(tk1)["googlenet-b8"] == "ok"
+        assert verdicts(slow_at_first.project)["googlenet-b8"] == "ok"
 
-    def test_its_record_holds_the_slow_round_too(self, tk1: BenchProject) -> None:
-        accident(tk1.server, G8)
-        tk1.run(*CELLS)
-        first, *later = rounds_of(final(tk1)["googlenet-b8"])
+    def test_its_record_holds_the_slow_round_too(self, slow_at_first: FinishedRun) -> None:
+        first, *later = rounds_of(final(slow_at_first.project)["googlenet-b8"])
         assert later
         assert all(min(first) > 1.4 * max(one) for one in later)
 
@@ -220,10 +231,8 @@ class TestAccident:
         assert record.measurement.cold_start.create_ms is not None
         assert record.measurement.cold_start.first_predict_ms is not None
 
-    def test_unchanged_cells_are_green_after_five_passes(self, tk1: BenchProject) -> None:
-        accident(tk1.server, G8)
-        tk1.run(*CELLS)
-        counted = Counter(measured(tk1.server))
+    def test_unchanged_cells_are_green_after_five_passes(self, slow_at_first: FinishedRun) -> None:
+        counted = Counter(measured(slow_at_first.project.server))
         assert {cell: counted[cell] for cell in (G1, S1, S8)} == {G1: 1, S1: 1, S8: 1}
 
     def test_a_run_without_an_undecided_cell_measures_each_once(self, tk1: BenchProject) -> None:
@@ -254,10 +263,8 @@ class TestRounds:
         assert measured(tk1.server) == [*IN_ORDER, *[G8] * 5]
         assert verdicts(tk1)["googlenet-b8"] != "remeasure"
 
-    def test_each_round_is_kept_at_once(self, tk1: BenchProject) -> None:
-        accident(tk1.server, G8)
-        tk1.run(*CELLS)
-        (path,) = list_runs(tk1.path / ".ddperf")
+    def test_each_round_is_kept(self, slow_at_first: FinishedRun) -> None:
+        (path,) = list_runs(slow_at_first.project.path / ".ddperf")
         written = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         own = [
             line["outcome"] for line in written if line["type"] == "cell" and line["nodeid"].endswith("googlenet-b8]")
@@ -289,7 +296,7 @@ class TestStopping:
         }
         result.assert_outcomes(passed=2, failed=2)
         result.stdout.fnmatch_lines(["*tk1-squeezenet_v1.1-b1: not confirmed. *Run the cell again.*"])
-        totals, cases = junit(tk1)
+        totals, cases = tk1.junit()
         assert totals == {"tests": "4", "failures": "2", "errors": "0", "skipped": "0"}
         assert set(cases.values()) == {1}
 
@@ -347,7 +354,7 @@ class TestStopping:
         stored = [one["param"] for one in tk1.json("out.json")["benchmarks"]]
         assert stored == [f"tk1-{name}" for name in verdicts(tk1)]
         assert len(rounds_of(final(tk1)["googlenet-b1"])) == (2 if rounds == 5 else 1)
-        totals, _ = junit(tk1)
+        totals, _ = tk1.junit()
         assert totals["failures"] == "2"
 
 
@@ -380,7 +387,7 @@ class TestKilledWorker:
             "squeezenet_v1.1-b8": "ok",
         }
         result.stdout.fnmatch_lines(["*tk1-googlenet-b1: not confirmed. *"])
-        assert set(junit(tk1)[1].values()) == {1}
+        assert set(tk1.junit()[1].values()) == {1}
 
     def test_in_a_later_round_no_undecided_cell_passes(self, tk1: BenchProject) -> None:
         tk1.server.slow(*G1, 1.5)
@@ -419,11 +426,10 @@ class TestSelecting:
         tk1.run("-k", "googlenet and b8").assert_outcomes(failed=1, deselected=103)
         assert verdicts(tk1) == {"googlenet-b8": "regressed"}
 
-    @pytest.mark.parametrize(("factor", "outcome"), [(1.5, "failed"), (1.0, "passed")])
-    def test_a_single_cell_by_its_node_id(self, tk1: BenchProject, factor: float, outcome: str) -> None:
-        tk1.server.slow(*G8, factor)
+    def test_a_single_cell_by_its_node_id(self, tk1: BenchProject) -> None:
+        tk1.server.slow(*G8, 1.5)
         nodeid = "benchmarks/test_predict.py::test_predict[tk1-googlenet-b8]"
-        tk1.bare(nodeid, *tk1.where).assert_outcomes(**{outcome: 1})
+        tk1.bare(nodeid, *tk1.where).assert_outcomes(failed=1)
 
     @pytest.mark.parametrize(("factor", "outcome"), [(1.5, "xfailed"), (1.0, "failed")])
     def test_strict_xfail_expects_the_final_verdict(self, tk1: BenchProject, factor: float, outcome: str) -> None:
@@ -439,13 +445,6 @@ class TestSelecting:
         marked = "import pytest\n\n\n@pytest.mark.xfail(strict=True)\ndef test_predict(ddperf):\n    ddperf.measure()\n"
         write(tk1, marked)
         tk1.run("--ddperf-models=googlenet", "--ddperf-batch-sizes=8").assert_outcomes(failed=1)
-
-
-@pytest.fixture
-def tx1() -> Iterator[TableServer]:
-    """A second server, as fast as the TX1 table says."""
-    with TableServer("tx1") as running:
-        yield running
 
 
 class TestPlatforms:
@@ -532,7 +531,7 @@ class TestFixtures:
         result = tk1.run(*CELLS, "--junitxml=junit.xml")
         result.assert_outcomes(passed=3, errors=1)
         assert verdicts(tk1)["googlenet-b8"] == "error"
-        assert junit(tk1)[0]["errors"] == "1"
+        assert tk1.junit()[0]["errors"] == "1"
 
     def test_a_fixture_that_skips_when_it_is_measured_again_does_not_let_it_pass(self, tk1: BenchProject) -> None:
         fixture = "@pytest.fixture(autouse=True)\ndef once(request):\n    say(request.node.name)\n"
@@ -577,7 +576,7 @@ class TestOwnTests:
         result.stdout.no_fnmatch_line("*not confirmed*")
         assert measured(tk1.server) == [G1, G8]
         assert verdicts(tk1) == {"googlenet-b1": "ok", "googlenet-b8": "error"}
-        assert junit(tk1)[0] == {"tests": "2", "failures": "1", "errors": "0", "skipped": "0"}
+        assert tk1.junit()[0] == {"tests": "2", "failures": "1", "errors": "0", "skipped": "0"}
 
     def test_a_test_that_fails_by_itself_in_a_later_round_fails_once(self, tk1: BenchProject) -> None:
         tk1.server.slow(*G8, 1.5)
@@ -585,7 +584,7 @@ class TestOwnTests:
         result = tk1.run("--ddperf-models=googlenet", "--ddperf-batch-sizes=1,8", "--junitxml=junit.xml")
         result.assert_outcomes(passed=1, failed=1)
         assert measured(tk1.server) == [G1, G8, G8]
-        assert junit(tk1)[0]["failures"] == "1"
+        assert tk1.junit()[0]["failures"] == "1"
 
     def test_a_server_that_fails_in_a_later_round_is_an_error(self, tk1: BenchProject) -> None:
         tk1.server.slow(*G8, 1.5)
@@ -625,10 +624,3 @@ class TestOwnTests:
         result = tk1.run(*CELLS, "--setup-show")
         shown = [line for line in result.outlines if "(fixtures used: ddperf" in line]
         assert len(shown) == len(measured(tk1.server)) == 5
-
-    def test_a_run_without_cells_loads_nothing_of_it(self, tk1: BenchProject) -> None:
-        loaded = [f"pytest_ddperf.{name}" for name in ("gated", "keeping", "remeasuring", "judging", "gate")]
-        text = f"import sys\n\ndef test_it():\n    assert not set({loaded}) & set(sys.modules)\n"
-        write(tk1, text, "test_plain.py")
-        write(tk1, "[pytest]\n", "pytest.ini")
-        tk1.pytester.runpytest_subprocess("test_plain.py").assert_outcomes(passed=1)

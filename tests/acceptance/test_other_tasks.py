@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import BenchProject, TableServer
 from scripted_deepdetect import Prediction, ServiceSetup
+
+from pytest_ddperf.core.networks import TASK_NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,23 +97,19 @@ def test_a_detection_whose_answer_is_none_is_an_error(nano: BenchProject, wrong:
     assert said in record.reason
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        "task_detection",
-        "task_segmentation",
-        "task_regression",
-        "task_search",
-        "task_roi_search",
-        "task_multibox_search",
-        "task_ocr",
-    ],
-)
-def test_every_task_is_measured_and_its_answers_hold(pytester: pytest.Pytester, model: str) -> None:
-    with TableServer("tk1", services=[ServiceSetup(model, width=4, height=3)]) as server:
-        project = BenchProject(pytester, server)
-        assert project.run(f"--ddperf-models={model}", "--ddperf-batch-sizes=1,2").ret == 0
-        assert project.verdicts() == {f"tk1-{model}-b1": "new", f"tk1-{model}-b2": "new"}
+TASKS = [one.id for one in TASK_NETWORKS]
+
+
+@pytest.fixture
+def tasks(pytester: pytest.Pytester) -> Iterator[BenchProject]:
+    """A project whose server has a network of each task."""
+    with TableServer("tk1", services=[ServiceSetup(model, width=4, height=3) for model in TASKS]) as server:
+        yield BenchProject(pytester, server)
+
+
+def test_every_task_is_measured_and_its_answers_hold(tasks: BenchProject) -> None:
+    assert tasks.run(f"--ddperf-models={','.join(TASKS)}", "--ddperf-batch-sizes=1,2").ret == 0
+    assert tasks.verdicts() == {f"tk1-{model}-b{size}": "new" for model in TASKS for size in (1, 2)}
 
 
 CHANGED: dict[str, dict[str, Any]] = {
@@ -124,14 +123,18 @@ CHANGED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("model", CHANGED)
-def test_an_answer_that_changes_during_the_run_is_an_error(pytester: pytest.Pytester, model: str) -> None:
-    def change(prediction: Prediction, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{**one, **CHANGED[model]} for one in made] if prediction.number > 8 else made
+def test_an_answer_that_changes_during_the_run_is_an_error(tasks: BenchProject) -> None:
+    answered = Counter[tuple[str, int]]()
 
-    with TableServer("tk1", services=[ServiceSetup(model, width=4, height=3)]) as server:
-        server.wrong = change
-        project = BenchProject(pytester, server)
-        assert project.run(f"--ddperf-models={model}", "--ddperf-batch-sizes=1,2").ret == 1
-        assert project.verdicts() == {f"tk1-{model}-b1": "new", f"tk1-{model}-b2": "error"}
-        assert f"predictions of {model} changed" in project.records()[1].reason
+    def change(prediction: Prediction, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        answered[prediction.service, prediction.batch] += 1
+        changes = answered[prediction.service, 2] > 2
+        return [{**one, **CHANGED[prediction.service]} for one in made] if changes else made
+
+    tasks.server.wrong = change
+    assert tasks.run(f"--ddperf-models={','.join(CHANGED)}", "--ddperf-batch-sizes=1,2").ret == 1
+    reasons = {(one.key.model, one.key.batch_size): (str(one.outcome), one.reason) for one in tasks.records()}
+    for model in CHANGED:
+        assert reasons[model, 1][0] == "new"
+        assert reasons[model, 2][0] == "error"
+        assert f"predictions of {model} changed" in reasons[model, 2][1]

@@ -65,12 +65,8 @@ def test_the_marker_restricts_platforms(tk1: BenchProject) -> None:
     ("marker", "said"),
     [
         ('@pytest.mark.ddperf(modles=["resnet50"])', "*takes models, batch_sizes, platforms*not modles*"),
-        ('@pytest.mark.ddperf(["resnet50"])', "*as keyword arguments, not positional ones*"),
-        ('@pytest.mark.ddperf(models="resnet50")', "*takes a list, such as*"),
         ('@pytest.mark.ddperf(models=["resnet5"])', "*'resnet5' is not known. Did you mean resnet50?*"),
-        ("@pytest.mark.ddperf(batch_sizes=[0])", "*0 is not a batch size; expected 1 or more*"),
         ('@pytest.mark.ddperf(platforms=["tk2"])', "*'tk2' is not known*"),
-        ("@pytest.mark.ddperf(models=[7])", "*7*"),
     ],
 )
 def test_a_marker_that_cannot_be_is_refused(tk1: BenchProject, marker: str, said: str) -> None:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bench_project import BenchProject, TableServer
 from every_row import every_row
-from figure_results import one_of_each
+from figure_results import figure_of, one_of_each
 from messages import assert_names
 
 from pytest_ddperf.history.run_file import list_runs
 from pytest_ddperf.plots import api
+from pytest_ddperf.plots.describe.names import ENDINGS
 from pytest_ddperf.plots.draw import dispatch, parallel, style
 
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ FIGURES = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _matplotlib_is_loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _matplotlib_is_loaded() -> None:
     """Load all that drawing loads: pytester forgets what a run imported, and matplotlib loads only once."""
-    parallel.draw_all(one_of_each(), tmp_path_factory.mktemp("loading"))
+    figures = [figure_of(chart) for chart in one_of_each().values()]
+    for ending in ENDINGS:
+        style.encode_figure(figures[-1], ending)
 
 
 _DRAWN: dict[str, bytes] = {}
@@ -129,6 +132,7 @@ def test_the_index_shows_every_picture_and_nothing_else(project: BenchProject) -
     assert links == expected()
 
 
+@pytest.mark.usefixtures("placeholder_figures")
 def test_it_runs_no_test_and_needs_no_server(project: BenchProject) -> None:
     (project.path / "test_failing.py").write_text("raise SystemExit('collected')\n", encoding="utf-8")
     project.ini(ddperf_url="http://127.0.0.1:9")
@@ -186,14 +190,14 @@ def test_nights_are_drawn_from_the_second_on(project: BenchProject) -> None:
 
 
 @pytest.mark.usefixtures("placeholder_figures")
-@pytest.mark.parametrize("broken", ["", "no JSON at all\n", '{"type":"cell"}\n', '{"type":"run","run":"x","sta'])
-def test_a_broken_history_file_is_named_skipped_and_counted(project: BenchProject, broken: str) -> None:
+def test_a_broken_history_file_is_named_skipped_and_counted(project: BenchProject) -> None:
     project.run()
     path = project.path / ".ddperf" / "20990101T000000.000Z-00000000.jsonl"
-    path.write_text(broken, encoding="utf-8")
-    result = stored(project)
-    assert result.ret == pytest.ExitCode.OK
-    assert_names(result, f"warning: {path}, line 1", "1 of the 2 files")
+    for broken in ("", "no JSON at all\n", '{"type":"cell"}\n', '{"type":"run","run":"x","sta'):
+        path.write_text(broken, encoding="utf-8")
+        result = stored(project)
+        assert result.ret == pytest.ExitCode.OK
+        assert_names(result, f"warning: {path}, line 1", "1 of the 2 files")
     assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
 
 

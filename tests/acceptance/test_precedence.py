@@ -125,9 +125,8 @@ def test_platforms_may_be_named_in_the_environment(tk1: BenchProject, monkeypatc
     tk1.bare("benchmarks", *ONE).assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("value", ["true", "1", "yes", "on"])
-def test_a_flag_may_be_set_in_the_environment(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("DDPERF_REQUIRE_BASELINE", value)
+def test_a_flag_may_be_set_in_the_environment(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DDPERF_REQUIRE_BASELINE", "yes")
     tk1.run("--ddperf-models=resnet50", "--ddperf-batch-sizes=3").assert_outcomes(failed=1)
 
 
@@ -177,14 +176,6 @@ def test_a_conftest_loads_the_plugin_where_pytest_loads_none_by_itself(
     result = tk1.pytester.runpytest_subprocess("benchmarks", *args)
     result.assert_outcomes(passed=1)
     assert set(tk1.verdicts().values()) == {"ok"}
-
-
-def test_help_lists_every_option_and_ini_key(tk1: BenchProject) -> None:
-    from pytest_ddperf.config.options import OPTIONS  # noqa: PLC0415 - here alone
-
-    text = str(tk1.bare("--help").stdout)
-    assert [option.name for option in OPTIONS if option.flag not in text or f"{option.key} (string" not in text] == []
-    assert "--platform=A[,B]" in text
 
 
 FREE_OPTION = 'def pytest_addoption(parser):\n    parser.addoption("--platform", default="linux")\n'

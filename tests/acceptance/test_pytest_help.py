@@ -48,6 +48,7 @@ def test_the_groups_are_shown_in_the_order_of_the_table(help_lines: list[str]) -
 
 def test_the_platform_is_the_first_option_and_its_short_form_the_second(help_lines: list[str]) -> None:
     assert flags(group(help_lines, MEASURED))[:2] == ["--ddperf-platform", "--platform"]
+    assert any(line.startswith("  --platform=A[,B]") for line in help_lines)
 
 
 def test_the_help_of_the_platform_names_the_short_form(help_lines: list[str]) -> None:

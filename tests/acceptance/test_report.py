@@ -6,7 +6,6 @@ import csv
 import json
 import re
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +15,10 @@ from messages import assert_names
 from scripted_deepdetect import out_of_memory
 from workers import plain_and_xdist
 
+from pytest_ddperf.cli import main
+
 if TYPE_CHECKING:
-    from bench_project import BenchProject
+    from bench_project import BenchProject, FinishedRun
 
 
 B8 = "squeezenet_v1.1", 8
@@ -25,6 +26,7 @@ FILES = ("--ddperf-report=out/r.html", "--ddperf-report=out/r.csv", "--ddperf-re
 
 
 def reported(project: BenchProject) -> Any:  # noqa: ANN401 - JSON of any shape
+    """The JSON report."""
     return project.json("out/r.json")
 
 
@@ -41,13 +43,11 @@ def said(result: pytest.RunResult) -> str:
     return " ".join(" ".join([*result.errlines, *result.outlines]).split())
 
 
-def test_every_report_of_a_run_is_written_and_named_at_its_end(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    result = tk1.run(*SQUEEZENET, *FILES)
-    result.assert_outcomes(passed=1, failed=1)
+def test_every_report_of_a_run_is_written_and_named_at_its_end(regressed: FinishedRun) -> None:
+    folder = regressed.project.path / "out"
     for name in ("r.html", "r.csv", "r.json"):
-        assert str(tk1.path / "out" / name) in result.outlines
-    assert sorted(path.name for path in (tk1.path / "out").iterdir()) == ["r.csv", "r.html", "r.json"]
+        assert str(folder / name) in regressed.result.outlines
+    assert sorted(path.name for path in folder.iterdir()) == ["r.csv", "r.html", "r.json"]
 
 
 @every_row("option", ["--junitxml", "--benchmark-json"])
@@ -58,9 +58,8 @@ def test_a_report_in_the_file_of_another_option_is_refused(tk1: BenchProject, op
     assert not tk1.server.predictions
 
 
-def test_the_reports_agree_with_the_history(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    tk1.run(*SQUEEZENET, *FILES)
+def test_the_reports_agree_with_the_history(regressed: FinishedRun) -> None:
+    tk1 = regressed.project
     assert verdicts(tk1) == tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok", "tk1-squeezenet_v1.1-b8": "regressed"}
     with (tk1.path / "out" / "r.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["nodeid"]: row for row in csv.DictReader(file) if row["nodeid"]}
@@ -74,19 +73,18 @@ def test_the_reports_agree_with_the_history(tk1: BenchProject) -> None:
         assert (row["run"], row["server_url"]) == (tk1.histories()[-1].header.run, tk1.server.url)
 
 
-def test_the_page_says_what_regressed_by_how_much(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    tk1.run(*SQUEEZENET, *FILES)
+def test_the_page_says_what_regressed_by_how_much(regressed: FinishedRun) -> None:
+    tk1 = regressed.project
     page = (tk1.path / "out" / "r.html").read_text(encoding="utf-8")
     assert "<title>2 cells: 1 regressed, 1 ok - tk1 - DeepDetect performance</title>" in page
     (change,) = {round(record.change or 0, 3) for record in tk1.records() if record.key.batch_size == 8}
     assert f"<strong>+{change * 100:.1f} %</strong>" in page
 
 
-def test_only_the_platforms_of_the_run_are_in_its_reports(tk1: BenchProject) -> None:
-    tk1.run(*SQUEEZENET, *FILES)
-    assert {cell["platform"] for cell in reported(tk1)["cells"]} == {"tk1"}
-    assert len(reported(tk1)["cells"]) == 104
+def test_only_the_platforms_of_the_run_are_in_its_reports(unchanged: FinishedRun) -> None:
+    cells = reported(unchanged.project)["cells"]
+    assert {cell["platform"] for cell in cells} == {"tk1"}
+    assert len(cells) == 104
 
 
 def test_a_cell_that_errs_is_in_the_reports_with_its_reason(tk1: BenchProject) -> None:
@@ -132,33 +130,11 @@ def test_reports_of_a_run_with_xdist_are_whole_and_written_once(tk1: BenchProjec
     assert [line for line in result.outlines if line.endswith("r.json")] == [str(tk1.path / "out" / "r.json")]
 
 
-def stopped(project: BenchProject, *args: str) -> tuple[int, str]:
-    """A run that gets Ctrl-C in its third cell; its exit status and output."""
-    hold = {"delay": False}
-    original = project.server.latency_ms
-
-    def latency_ms(service: str, batch_size: int) -> float:
-        hold["delay"] = batch_size >= 4
-        project.server._delay_s = 2.0 if hold["delay"] else 0.0
-        return original(service, batch_size)
-
-    project.server.latency_ms = latency_ms
-    process = project.start("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,2,4,8", *args)
-    deadline = time.monotonic() + 60
-    while not hold["delay"]:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
-
-
 @plain_and_xdist
 def test_an_interrupted_run_writes_what_it_measured_and_says_that_it_was(
     tk1: BenchProject, how: tuple[str, ...]
 ) -> None:
-    status, output = stopped(tk1, *FILES, *how)
+    status, output = tk1.interrupt_third_cell(signal.SIGINT, *FILES, *how)
     assert status == pytest.ExitCode.INTERRUPTED, output
     assert set(verdicts(tk1)) == {"tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b2"}
     assert reported(tk1)["runs"]["tk1"]["complete"] is False
@@ -169,9 +145,7 @@ def test_an_interrupted_run_writes_what_it_measured_and_says_that_it_was(
 
 @pytest.mark.slow
 def test_the_stored_run_says_the_same_of_itself_afterwards(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_ddperf.cli import main  # noqa: PLC0415 - only here
-
-    stopped(tk1, *FILES)
+    tk1.interrupt_third_cell(signal.SIGINT, *FILES)
     monkeypatch.chdir(tk1.path)
     assert main.main(["report", "-o", "again.json", "-o", "again.csv", "--platform=tk1"]) == 0
     first, again = reported(tk1), tk1.json("again.json")

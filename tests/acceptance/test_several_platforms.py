@@ -5,20 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_project import BenchProject, TableServer
 from messages import assert_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from bench_project import BenchProject, TableServer
 
 CELLS = ("--ddperf-models=squeezenet_v1.1,googlenet", "--ddperf-batch-sizes=1,2")
-
-
-@pytest.fixture
-def tx1() -> Iterator[TableServer]:
-    """A second server, as fast as the TX1 table says."""
-    with TableServer("tx1") as running:
-        yield running
 
 
 def both(tk1: BenchProject, tx1: TableServer, *args: str) -> pytest.RunResult:
@@ -26,15 +18,17 @@ def both(tk1: BenchProject, tx1: TableServer, *args: str) -> pytest.RunResult:
     return tk1.bare("benchmarks", "--platform=tk1,tx1", urls, *CELLS, *args)
 
 
-def test_each_is_measured_on_its_own_server(tk1: BenchProject, tx1: TableServer) -> None:
-    both(tk1, tx1).assert_outcomes(passed=8)
+def test_each_is_measured_on_its_own_server_one_after_the_other_and_has_a_table(
+    tk1: BenchProject, tx1: TableServer
+) -> None:
+    result = both(tk1, tx1, "--benchmark-json=out.json")
+    result.assert_outcomes(passed=8)
     assert len(tk1.server.predictions) == len(tx1.predictions) == 4 * 6
     assert set(tk1.verdicts().values()) == {"ok"}
-
-
-def test_each_has_a_table(tk1: BenchProject, tx1: TableServer) -> None:
-    result = both(tk1, tx1)
+    assert [record.key.platform for record in tk1.records()] == ["tk1"] * 4 + ["tx1"] * 4
     result.stdout.fnmatch_lines(["tx1: Jetson TX1.*", "tk1: Jetson TK1.*", "8 cells: 8 ok"])
+    platforms = tk1.json("out.json")["machine_info"]["ddperf"]["platforms"]
+    assert {name: one["url"] for name, one in platforms.items()} == {"tk1": tk1.server.url, "tx1": tx1.url}
 
 
 def test_two_boards_of_one_platform_have_its_table_and_recordings_of_their_own(
@@ -58,11 +52,6 @@ def test_two_boards_of_one_platform_have_its_table_and_recordings_of_their_own(
     assert kinds["spare-squeezenet_v1.1-b8"] == "recorded"
 
 
-def test_they_run_one_after_the_other(tk1: BenchProject, tx1: TableServer) -> None:
-    both(tk1, tx1)
-    assert [record.key.platform for record in tk1.records()] == ["tk1"] * 4 + ["tx1"] * 4
-
-
 def test_of_several_servers_one_that_is_down_makes_errors_of_its_cells(tk1: BenchProject, tx1: TableServer) -> None:
     tx1.close()
     result = both(tk1, tx1)
@@ -80,12 +69,6 @@ def test_all_servers_down_is_a_usage_error(tk1: BenchProject, tx1: TableServer) 
     result = both(tk1, tx1)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert_names(result, "ERROR:", tk1.server.url, tx1.url, "--ddperf-url=embedded")
-
-
-def test_machine_info_names_both(tk1: BenchProject, tx1: TableServer) -> None:
-    both(tk1, tx1, "--benchmark-json=out.json")
-    platforms = tk1.json("out.json")["machine_info"]["ddperf"]["platforms"]
-    assert {name: one["url"] for name, one in platforms.items()} == {"tk1": tk1.server.url, "tx1": tx1.url}
 
 
 def test_each_has_its_own_baseline_file(tk1: BenchProject, tx1: TableServer) -> None:

@@ -17,16 +17,16 @@ from scripted_deepdetect import out_of_memory
 from pytest_ddperf import load_baselines, load_history, load_run
 
 if TYPE_CHECKING:
-    from bench_project import BenchProject
+    from bench_project import BenchProject, FinishedRun
 
 B8 = "squeezenet_v1.1", 8
 OWN_BENCHMARK = "def test_sum(benchmark):\n    benchmark(sum, [1, 2])\n"
 
 
-def saved(project: BenchProject, *args: str) -> Any:  # noqa: ANN401 - JSON of any shape
+@pytest.fixture
+def saved(unchanged: FinishedRun) -> Any:  # noqa: ANN401 - JSON of any shape
     """What --benchmark-json wrote."""
-    project.run(*SQUEEZENET, "--benchmark-json=out.json", *args)
-    return project.json("out.json")
+    return unchanged.project.json("out.json")
 
 
 def cell(document: Any, name: str = "test_predict[tk1-squeezenet_v1.1-b8]") -> Any:  # noqa: ANN401 - JSON
@@ -40,30 +40,28 @@ def benchmark_command(project: BenchProject, *args: str) -> str:
     return done.stdout
 
 
-def test_the_durations_are_seconds_per_image_one_a_pass(tk1: BenchProject) -> None:
-    document = saved(tk1)
-    stats = cell(document)["stats"]
+def test_the_durations_are_seconds_per_image_one_a_pass(saved: Any) -> None:  # noqa: ANN401 - JSON
+    stats = cell(saved)["stats"]
     assert stats["data"] == pytest.approx([(53.6 + 0.5 / 8) / 1000] * len(stats["data"]))
     assert stats["rounds"] == len(stats["data"]) >= 5
     assert math.isclose(stats["mean"], 0.0536625)
     assert stats["iterations"] == 1
 
 
-def test_every_cell_of_the_run_is_there_once(tk1: BenchProject) -> None:
-    document = saved(tk1)
-    assert [one["fullname"] for one in document["benchmarks"]] == [
+def test_every_cell_of_the_run_is_there_once(saved: Any) -> None:  # noqa: ANN401 - JSON
+    assert [one["fullname"] for one in saved["benchmarks"]] == [
         f"benchmarks/test_predict.py::test_predict[tk1-squeezenet_v1.1-b{size}]" for size in (1, 8)
     ]
 
 
-def test_the_parameters_are_scalars(tk1: BenchProject) -> None:
-    one = cell(saved(tk1))
+def test_the_parameters_are_scalars(saved: Any) -> None:  # noqa: ANN401 - JSON
+    one = cell(saved)
     assert one["params"] == {"platform": "tk1", "model": "squeezenet_v1.1", "batch_size": 8}
     assert one["param"] == "tk1-squeezenet_v1.1-b8"
 
 
-def test_extra_info_holds_the_cell_its_verdict_its_baseline_and_its_clocks(tk1: BenchProject) -> None:
-    info = cell(saved(tk1))["extra_info"]
+def test_extra_info_holds_the_cell_its_verdict_its_baseline_and_its_clocks(saved: Any) -> None:  # noqa: ANN401 - JSON
+    info = cell(saved)["extra_info"]
     reported = {name: info[name] for name in ("platform", "model", "batch_size", "verdict", "baseline_ms_per_image")}
     assert reported == {
         "platform": "tk1",
@@ -80,40 +78,25 @@ def test_extra_info_holds_the_cell_its_verdict_its_baseline_and_its_clocks(tk1: 
     assert info["conditions"]["clock"] == "predict"
 
 
-def test_a_regressed_cell_is_saved_with_its_verdict(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    info = cell(saved(tk1))["extra_info"]
+def test_a_regressed_cell_is_saved_with_its_verdict(regressed: FinishedRun) -> None:
+    info = cell(regressed.project.json("out.json"))["extra_info"]
     assert info["verdict"] == "regressed"
     assert info["change"] == pytest.approx(0.3, abs=0.01)
 
 
 def test_a_cell_that_was_not_measured_is_not_saved(tk1: BenchProject) -> None:
     tk1.server.fault = lambda prediction: out_of_memory() if prediction.batch == 8 else None
-    assert [one["extra_info"]["batch_size"] for one in saved(tk1)["benchmarks"]] == [1]
+    tk1.run(*SQUEEZENET, "--benchmark-json=out.json")
+    assert [one["extra_info"]["batch_size"] for one in tk1.json("out.json")["benchmarks"]] == [1]
 
 
-def test_machine_info_describes_the_server(tk1: BenchProject) -> None:
-    machine = saved(tk1)["machine_info"]["ddperf"]["platforms"]["tk1"]
+def test_machine_info_describes_the_server(saved: Any, unchanged: FinishedRun) -> None:  # noqa: ANN401 - JSON
+    machine = saved["machine_info"]["ddperf"]["platforms"]["tk1"]
     assert machine["title"] == "Jetson TK1"
     assert machine["version"] == "v0.28.0"
     assert machine["commit"] == "ab3b96ae4cda06e507920e90e0f9b0caa18fb86f"
     assert machine["backend"] == "caffe"
-    assert machine["url"] == tk1.server.url
-
-
-def test_credentials_are_nowhere_in_what_is_written_or_shown(tk1: BenchProject) -> None:
-    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
-    tk1.server.requests.clear()
-    tk1.server.slow(*B8, 1.3)
-    url = f"http://anna:s3cret-w0rd@127.0.0.1:{tk1.server.port}"
-    kept = ("--benchmark-json=out.json", "--benchmark-autosave", "--junitxml=junit.xml", "--ddperf-update-baselines")
-    result = tk1.bare("benchmarks", "--platform=tk1", f"--ddperf-url={url}", *SQUEEZENET, *kept, "-vv", "-l")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert all(one.headers["authorization"].startswith("Basic ") for one in tk1.server.requests)
-    files = [path for path in tk1.path.rglob("*") if path.is_file()]
-    texts = {str(path): path.read_text(encoding="utf-8", errors="replace") for path in files}
-    shown = texts | {"out": str(result.stdout), "err": str(result.stderr)}
-    assert [name for name, text in shown.items() if "s3cret" in text or "anna" in text] == []
+    assert machine["url"] == unchanged.project.server.url
 
 
 def test_autosave_and_compare_show_both_runs(tk1: BenchProject) -> None:
@@ -126,32 +109,27 @@ def test_autosave_and_compare_show_both_runs(tk1: BenchProject) -> None:
     result.stderr.no_fnmatch_line("*machine_info is different*")
 
 
-def test_the_command_of_pytest_benchmark_compares_saved_runs(tk1: BenchProject) -> None:
+def test_the_command_of_pytest_benchmark_lists_and_compares_saved_runs(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, "--benchmark-save=first")
     tk1.run(*SQUEEZENET, "--benchmark-save=second")
+    assert "0001_first.json" in benchmark_command(tk1, "list")
     text = benchmark_command(tk1, "compare", "0001", "0002", "--columns=mean")
     assert text.count("squeezenet_v1.1-b8]") == 2
     assert "first" in text
     assert "second" in text
 
 
-def test_the_command_of_pytest_benchmark_lists_saved_runs(tk1: BenchProject) -> None:
-    tk1.run(*SQUEEZENET, "--benchmark-save=first")
-    assert "0001_first.json" in benchmark_command(tk1, "list")
-
-
 def test_a_saved_run_serves_as_a_baseline(tk1: BenchProject) -> None:
-    saved(tk1)
+    tk1.run(*SQUEEZENET, "--benchmark-json=out.json")
     tk1.server.slow(*B8, 1.3)
     result = tk1.run(*SQUEEZENET, "--ddperf-baseline=out.json")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["Baseline: *out.json*"])
 
 
-def test_pytest_benchmark_s_table_is_not_printed(tk1: BenchProject) -> None:
-    result = tk1.run(*SQUEEZENET)
-    result.stdout.no_fnmatch_line("*Legend:*")
-    result.stdout.no_fnmatch_line("*benchmark 'ddperf*")
+def test_pytest_benchmark_s_table_is_not_printed(unchanged: FinishedRun) -> None:
+    unchanged.result.stdout.no_fnmatch_line("*Legend:*")
+    unchanged.result.stdout.no_fnmatch_line("*benchmark 'ddperf*")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+QUIET = ("-q", "-p", "no:cacheprovider")
 HEAVY = {
     "cpuinfo",
     "filelock",
@@ -57,11 +59,29 @@ OWN = [
 ]
 
 
+def write_project(folder: Path) -> Path:
+    (folder / "conftest.py").write_text(REPORTS.format(heavy=HEAVY), encoding="utf-8")
+    (folder / "test_one.py").write_text("def test_one():\n    pass\n", encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "conftest.py").write_text(REPORTS.format(heavy=HEAVY), encoding="utf-8")
-    (tmp_path / "test_one.py").write_text("def test_one():\n    pass\n", encoding="utf-8")
-    return tmp_path
+    return write_project(tmp_path)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run without cells that all its tests only read."""
+
+    project: Path
+    run: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    project = write_project(tmp_path_factory.mktemp("unrelated"))
+    return Finished(project, run(project, *QUIET))
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -74,19 +94,20 @@ def said(done: subprocess.CompletedProcess[str], what: str) -> list[str]:
     return next(line.split()[1:] for line in done.stdout.splitlines() if line.startswith(what))
 
 
-def without_plugin(folder: Path, *args: str) -> set[str]:
-    """What other plugins of this installation load by themselves."""
-    return set(said(run(folder, *args, "-p", "no:pytest_ddperf.plugin", "-p", "no:ddperf_platform"), "LOADED"))
+def test_a_run_without_cells_loads_nothing_heavy(finished: Finished) -> None:
+    assert finished.run.returncode == 0
+    without = run(finished.project, *QUIET, "-p", "no:pytest_ddperf.plugin", "-p", "no:ddperf_platform")
+    others = set(said(without, "LOADED"))  # what other plugins of this installation load by themselves
+    assert set(said(finished.run, "LOADED")) <= others
 
 
-def test_a_run_without_cells_loads_nothing_heavy(project: Path) -> None:
-    done = run(project, "-q")
-    assert done.returncode == 0
-    assert set(said(done, "LOADED")) <= without_plugin(project, "-q")
+def test_a_run_without_cells_loads_a_few_small_modules_of_ours(finished: Finished) -> None:
+    assert said(finished.run, "OURS") == [f"pytest_ddperf.{name}" for name in OWN]
 
 
-def test_a_run_without_cells_loads_a_few_small_modules_of_ours(project: Path) -> None:
-    assert said(run(project, "-q"), "OURS") == [f"pytest_ddperf.{name}" for name in OWN]
+def test_a_run_without_cells_writes_nothing(finished: Finished) -> None:
+    names = {path.name for path in finished.project.iterdir()}
+    assert names <= {"conftest.py", "test_one.py", "__pycache__", ".benchmarks"}  # the last one is pytest-benchmark's
 
 
 @pytest.mark.slow
@@ -106,18 +127,6 @@ def test_an_argument_may_be_a_path_object(project: Path) -> None:
     assert subprocess.run([sys.executable, "-c", script], cwd=project, check=False).returncode == 0
 
 
-def test_it_writes_nothing(project: Path) -> None:
-    run(project, "-q", "-p", "no:cacheprovider")
-    names = {path.name for path in project.iterdir()}
-    assert names <= {"conftest.py", "test_one.py", "__pycache__", ".benchmarks"}  # the last one is pytest-benchmark's
-
-
-def test_pytest_version_works(project: Path) -> None:
-    done = run(project, "--version")
-    assert done.returncode == 0
-    assert done.stdout.startswith("pytest 9") or done.stderr.startswith("pytest 9")
-
-
 def test_a_malformed_platform_file_is_no_matter_to_a_run_without_cells(project: Path) -> None:
     (project / "ddperf.toml").write_text("[[[", encoding="utf-8")
     assert run(project, "-q").returncode == 0
@@ -130,9 +139,9 @@ def test_strict_markers_know_ours(project: Path) -> None:
     assert run(project, "-q", "--strict-markers", "-W", "error").returncode == 0
 
 
-def test_markers_are_explained(project: Path) -> None:
-    assert "@pytest.mark.ddperf(models=None" in run(project, "--markers").stdout
+def test_markers_are_explained(pytester: pytest.Pytester) -> None:
+    assert "@pytest.mark.ddperf(models=None" in pytester.runpytest_inprocess("--markers").stdout.str()
 
 
-def test_the_fixture_is_explained(project: Path) -> None:
-    assert "ddperf -- " in run(project, "--fixtures").stdout
+def test_the_fixture_is_explained(pytester: pytest.Pytester) -> None:
+    assert "ddperf -- " in pytester.runpytest_inprocess("--fixtures").stdout.str()

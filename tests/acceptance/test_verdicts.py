@@ -21,6 +21,7 @@ from pytest_ddperf.history.writer import HistoryWriter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench_project import FinishedRun
     from scripted_deepdetect import Prediction
 
     from pytest_ddperf.core.records import Round
@@ -31,43 +32,35 @@ RESNET152 = ("--ddperf-models=resnet152", "--ddperf-batch-sizes=2,4")
 """Two cells of the TK1 table: 477 ms per image at batch size 2, `x` at 4."""
 
 
-def test_an_unchanged_cell_is_ok_and_passes(tk1: BenchProject) -> None:
-    result = tk1.run(*SQUEEZENET)
-    assert result.ret == pytest.ExitCode.OK
-    result.assert_outcomes(passed=2)
-    assert set(tk1.verdicts().values()) == {"ok"}
+def test_an_unchanged_cell_is_ok_and_passes(unchanged: FinishedRun) -> None:
+    assert unchanged.result.ret == pytest.ExitCode.OK
+    unchanged.result.assert_outcomes(passed=2)
+    assert set(unchanged.project.verdicts().values()) == {"ok"}
 
 
-def test_a_cell_30_percent_slower_is_regressed_and_fails_in_its_call_phase(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    result = tk1.run(*SQUEEZENET)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(passed=1, failed=1)
-    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok", "tk1-squeezenet_v1.1-b8": "regressed"}
+def test_a_cell_30_percent_slower_is_regressed_and_fails_in_its_call_phase(regressed: FinishedRun) -> None:
+    assert regressed.result.ret == pytest.ExitCode.TESTS_FAILED
+    regressed.result.assert_outcomes(passed=1, failed=1)
+    assert regressed.project.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok", "tk1-squeezenet_v1.1-b8": "regressed"}
 
 
-def test_the_message_of_a_regressed_cell_is_enough_to_act_on(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    result = tk1.run(*SQUEEZENET)
-    result.stdout.fnmatch_lines(
+def test_the_message_of_a_regressed_cell_is_enough_to_act_on(regressed: FinishedRun) -> None:
+    url = regressed.project.server.url
+    regressed.result.stdout.fnmatch_lines(
         [
             "squeezenet_v1.1, batch size 8, on tk1 regressed: 69.8 ms per image now, baseline 53.* ms*, +*.* %*",
             "Baseline: reference values of 2019 on Caffe: report, TK1 table (mean of 5 passes *); *, line 5.",
             "Passes, ms per image by the server's predict time: 69.8 69.8 69.8 69.8 69.8*",
-            f"To measure it again: pytest {TEST_B8} --platform=tk1 --ddperf-url={tk1.server.url}",
+            f"To measure it again: pytest {TEST_B8} --platform=tk1 --ddperf-url={url}",
             "If the change is intended: --ddperf-update-baselines=all.",
         ]
     )
 
 
-def test_the_figure_of_a_regressed_cell_is_beside_its_limit_wherever_it_is_shown(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    result = tk1.run(*SQUEEZENET, "-v", "--ddperf-report=cells.csv", "--junitxml=junit.xml")
-    (cell,) = [
-        one
-        for one in csv.DictReader((tk1.path / "cells.csv").read_text().splitlines())
-        if one["outcome"] == "regressed"
-    ]
+def test_the_figure_of_a_regressed_cell_is_beside_its_limit_wherever_it_is_shown(regressed: FinishedRun) -> None:
+    project, result = regressed.project, regressed.result
+    rows = csv.DictReader((project.path / "out" / "r.csv").read_text(encoding="utf-8").splitlines())
+    (cell,) = [one for one in rows if one["outcome"] == "regressed"]
     change, limit = float(cell["change"]) * 100, float(cell["limit"]) * 100
     assert change > limit >= 10
     said = " ".join(result.outlines)
@@ -76,9 +69,9 @@ def test_the_figure_of_a_regressed_cell_is_beside_its_limit_wherever_it_is_shown
         said, f"regressed tk1-squeezenet_v1.1-b8: 69.8 ms/img, baseline 53.7, +{change:.1f} % (limit +{limit:.1f} %)"
     )
     assert_names(said, f"+{change:.1f} % (tolerance 10 %, limit +{limit:.1f} %)")
-    properties = {one.get("name"): one.get("value") for one in ET.parse(tk1.path / "junit.xml").iter("property")}  # noqa: S314 - our own file
+    properties = {one.get("name"): one.get("value") for one in ET.parse(project.path / "junit.xml").iter("property")}  # noqa: S314 - our own file
     assert properties["limit_percent"] == f"{limit:.2f}"
-    record = next(one for one in tk1.records() if one.key.batch_size == 8)
+    record = next(one for one in project.records() if one.key.batch_size == 8)
     assert (record.change, record.limit) == (float(cell["change"]), float(cell["limit"]))
 
 
@@ -136,11 +129,9 @@ def test_a_cell_that_is_an_error_says_so_once(tk1: BenchProject) -> None:
     assert sum("There is no service for squeezenet_v1.1" in line for line in result.outlines) == 2  # and in the totals
 
 
-def test_a_failure_shows_no_lines_of_this_package(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    result = tk1.run(*SQUEEZENET)
-    result.stdout.no_fnmatch_line("*plugin.py*")
-    result.stdout.no_fnmatch_line("*Traceback*")
+def test_a_failure_shows_no_lines_of_this_package(regressed: FinishedRun) -> None:
+    regressed.result.stdout.no_re_match_line(r".*pytest_ddperf/.*\.py")
+    regressed.result.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_a_cell_twice_as_fast_is_improved_and_passes(tk1: BenchProject) -> None:
@@ -162,8 +153,10 @@ def test_a_new_cell_fails_where_a_baseline_is_required(tk1: BenchProject) -> Non
 
 
 def test_a_cell_that_the_baseline_marks_x_is_skipped_with_its_reason(tk1: BenchProject) -> None:
-    result = tk1.run(*RESNET152, "-rs")
+    result = tk1.run(*RESNET152, "-rs", "--junitxml=junit.xml")
     result.assert_outcomes(passed=1, skipped=1)
+    suite = ET.parse(tk1.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
+    assert (suite.get("tests"), suite.get("skipped"), suite.get("failures")) == ("2", "1", "0")
     result.stdout.fnmatch_lines(["SKIPPED*the baseline of tk1 marks the cell x*--ddperf-run-unavailable*"])
     assert [one.batch for one in tk1.server.predictions] == [2] * 6
 
@@ -326,37 +319,6 @@ def test_junit_xml_tells_the_verdicts(tk1: BenchProject) -> None:
     message = failed["test_predict[tk1-squeezenet_v1.1-b8]"]
     assert message is not None
     assert_names(message.text, "squeezenet_v1.1", "batch size 8", "tk1", "regressed")
-
-
-def test_junit_xml_counts_unavailable_cells_as_skipped(tk1: BenchProject) -> None:
-    tk1.run(*RESNET152, "--junitxml=junit.xml")
-    suite = ET.parse(tk1.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
-    assert (suite.get("tests"), suite.get("skipped"), suite.get("failures")) == ("2", "1", "0")
-
-
-def test_x_stops_at_the_first_cell_that_is_known_to_be_regressed(tk1: BenchProject) -> None:
-    tk1.server.slow("squeezenet_v1.1", 1, 1.3)
-    tk1.run(*SQUEEZENET, "-x").assert_outcomes(passed=1, failed=1)  # it is known after it was measured again
-    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "regressed", "tk1-squeezenet_v1.1-b8": "ok"}
-
-
-def test_lf_runs_the_regressed_cell_again(tk1: BenchProject) -> None:
-    tk1.server.slow(*B8, 1.3)
-    tk1.run(*SQUEEZENET)
-    tk1.server.slow(*B8, 1.0)
-    tk1.run(*SQUEEZENET, "--lf").assert_outcomes(passed=1, deselected=0)
-    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "ok"}
-
-
-@pytest.mark.parametrize(("factor", "outcome"), [(1.3, "xfailed"), (1.0, "failed")])
-def test_strict_xfail_expects_the_regression(tk1: BenchProject, factor: float, outcome: str) -> None:
-    tk1.server.slow(*B8, factor)
-    path = tk1.path / "benchmarks" / "test_predict.py"
-    marked = "import pytest\n\n\n@pytest.mark.xfail(strict=True)\ndef test_predict(ddperf):\n    ddperf.measure()\n"
-    path.write_text(marked, encoding="utf-8")
-    result = tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8")
-    result.assert_outcomes(**{outcome: 1})
-    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "regressed" if factor > 1 else "ok"}
 
 
 def test_a_run_that_measured_nothing_exits_5(tk1: BenchProject) -> None:

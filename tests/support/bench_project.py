@@ -15,9 +15,14 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+from xml.etree import ElementTree as ET
 
 from scripted_deepdetect import ScriptedDeepDetect
 
@@ -28,7 +33,8 @@ from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.history.run_file import list_runs, read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import signal
+    from collections.abc import Callable, Mapping
 
     import pytest
 
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.history.run_file import Run
 
 # pytester unloads what a run in this process imported. Modules imported here stay loaded for all runs.
-for _package in ("plots", "plugin", "report", "runner"):
+for _package in ("cli", "plots", "plugin", "report", "runner", "selection"):
     _found = importlib.import_module(f"pytest_ddperf.{_package}")
     for _module in pkgutil.walk_packages(_found.__path__, f"{_found.__name__}."):
         importlib.import_module(_module.name)
@@ -157,6 +163,53 @@ class BenchProject:
         """Read a JSON file of the project."""
         return json.loads((self.path / name).read_text(encoding="utf-8"))
 
+    def junit(self) -> tuple[dict[str, str], Counter[str]]:
+        """Return the totals of junit.xml, and how many testcases each name has."""
+        suite = ET.parse(self.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
+        totals = {name: suite.get(name, "") for name in ("tests", "failures", "errors", "skipped")}
+        return totals, Counter(str(case.get("name")) for case in suite)
+
+    def interrupt_third_cell(self, number: signal.Signals, *args: str, records: int = 0) -> tuple[int, str]:
+        """Measure SqueezeNet at batch sizes 1, 2, 4 and 8 in a process that gets a signal during its third cell.
+
+        Args:
+            number: the signal.
+            args: further options.
+            records: how many cells must be in the history before the signal; workers are ahead of the controller.
+
+        Returns:
+            Exit status and output.
+        """
+        original, reached = self.server.latency_ms, threading.Event()
+
+        def latency_ms(service: str, batch_size: int) -> float:
+            if batch_size >= 4:
+                self.server._delay_s = 2.0
+                reached.set()
+            return original(service, batch_size)
+
+        self.server.latency_ms = latency_ms
+        process = self.start("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,2,4,8", *args)
+        deadline = time.monotonic() + 60
+        while not reached.wait(0.05) or (records and len(self.records()) < records):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        return process.returncode, output
+
     def key(self, model: str, batch_size: int) -> CellKey:
         """Return the key of a cell of the platform."""
         return CellKey(self.platform, model, batch_size)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that several tests read, and its project, whose server is closed."""
+
+    project: BenchProject
+    result: pytest.RunResult
+
+
+MakeRun: TypeAlias = "Callable[[BenchProject], pytest.RunResult]"
+RunOnce: TypeAlias = "Callable[[MakeRun], FinishedRun]"

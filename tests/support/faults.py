@@ -245,7 +245,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("Half an answer, then the connection ends", "`crashed`", "the server may have crashed",
           _transport(cut_after=60), CRASHED, WAIT),
     Fault("An answer one byte at a time, for longer than `--ddperf-timeout`", "`error`", "arrived in small parts",
-          _transport(trickle_s=0.05), ERROR, ("--ddperf-timeout=0.5",)),
+          _transport(trickle_s=0.2), ERROR, ("--ddperf-timeout=0.5",)),
     Fault("A hang: `/info` answers, the prediction does not within `--ddperf-timeout`, and ends later",
           "`error`; the next cells are measured when it has ended", "The server was silent for 0.5 s", _works(1.2),
           ERROR, ("--ddperf-timeout=0.5", *WAIT)),

@@ -412,11 +412,14 @@ def test_an_html_error_page_has_the_type_of_its_status(
     assert type(caught.value) is kind
 
 
-def test_a_redirect_is_not_followed_but_named_without_credentials(stage: ScriptedServer, client: Client) -> None:
-    stage.respond = lambda _: Reply(301, b"", headers={"Location": f"https://me:{SECRET}@elsewhere.invalid/info"})
+@every_row("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_but_named_without_credentials(
+    stage: ScriptedServer, client: Client, status: int
+) -> None:
+    stage.respond = lambda _: Reply(status, b"", headers={"Location": f"https://me:{SECRET}@elsewhere.invalid/info"})
     with pytest.raises(AnswerError) as caught:
         client.info()
-    assert_names(caught, "elsewhere.invalid/info", "HTTP 301")
+    assert_names(caught, "elsewhere.invalid/info", f"HTTP {status}")
     assert SECRET not in str(caught.value)
 
 

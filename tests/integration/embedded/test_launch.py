@@ -54,18 +54,14 @@ def get(url: str) -> dict[str, object]:
         return loaded
 
 
-def test_it_answers_as_soon_as_it_is_started() -> None:
-    with launch.start(models=("shufflenet",)) as server:
-        assert server.process.poll() is None
-        assert "shufflenet" in str(get(f"{server.url}/info"))
-
-
-def test_it_is_gone_when_it_was_stopped_and_stopping_twice_does_nothing() -> None:
-    server = launch.start()
+def test_it_answers_as_soon_as_it_is_started_and_is_gone_when_it_was_stopped() -> None:
+    server = launch.start(models=("shufflenet",))
+    assert server.process.poll() is None
+    assert "shufflenet" in str(get(f"{server.url}/info"))
     server.stop()
     assert server.process.poll() is not None
     assert is_gone(server.process.pid)
-    server.stop()
+    server.stop()  # does nothing
     assert server.log_tail == ""
 
 

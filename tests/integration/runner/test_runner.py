@@ -18,13 +18,9 @@ from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
-    CellRecord,
     Clock,
     Conditions,
-    Measurement,
     Outcome,
-    Pass,
-    Round,
     Unavailable,
 )
 from pytest_ddperf.core.service_parameters import ServiceParameters
@@ -36,15 +32,10 @@ from pytest_ddperf.errors import (
     GatewayError,
     RequestRefusedError,
     ServerBusyError,
-    ServerError,
     ServerGoneError,
-    ServerOutOfMemoryError,
     ServerUnreachableError,
 )
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.runner.cell_records import CellRecords
-from pytest_ddperf.runner.judge import build_gate_cell, describe_differences
-from pytest_ddperf.runner.plan import UNKNOWN_MS
 from pytest_ddperf.runner.runner import Runner
 from pytest_ddperf.servers.lock import ServerLock
 
@@ -55,7 +46,6 @@ if TYPE_CHECKING:
     from scripted_deepdetect import Prediction
     from scripted_server import Request
 
-    from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.measure.loop import Progress
 
 PLATFORM = Platform("tk1", "Jetson TK1", parameters=ServiceParameters(gpu=True, mllib="caffe"))
@@ -113,16 +103,6 @@ def runner_for(
 
 def quiet(_: Progress) -> None:
     """Nobody watches."""
-
-
-def measured(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> Measurement:
-    passes = (Pass(2 * ms + 1, 2 * ms, 2 * ms),) * 5
-    return Measurement(KEY, conditions, (Round(0.0, passes),) * 3)
-
-
-def recorded(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> dict[CellKey, Baseline | Unavailable]:
-    one = Baseline("recorded", ms, "tk1.json", runs=((ms,) * 5,), conditions=conditions)
-    return {KEY: one}
 
 
 def test_a_cell_is_measured_under_its_conditions(server: ScriptedDeepDetect, tmp_path: Path) -> None:
@@ -451,152 +431,12 @@ def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Pat
         runner.close()
 
 
-def test_a_cell_without_a_baseline_is_expected_to_take_some_time(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    plan = runner_for(server, tmp_path).platforms["tk1"].plan
-    assert plan.expected_ms(KEY) == 2 * 9.75
-    assert plan.expected_ms(OTHER) == 4 * UNKNOWN_MS
-    assert plan.expected_ms(X) == 0.0
-
-
 def test_too_few_images_are_reported(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
     with pytest.raises(ConfigurationError) as caught:
         runner.open("tk1").measure(CellKey("tk1", "resnet50", 16), quiet)
     assert_names(caught, 16, "--ddperf-max-batch-size")
     runner.close()
-
-
-def judge(runner: Runner, measurement: Measurement) -> CellRecord:
-    """The record of a cell without budgets."""
-    return runner.platforms["tk1"].records.judge(measurement, "x::y", NO_BUDGET, 1)
-
-
-@pytest.mark.parametrize(("ms", "outcome"), [(10.0, Outcome.OK), (13.5, Outcome.REGRESSED), (5.0, Outcome.IMPROVED)])
-def test_a_measurement_is_judged_against_its_baseline(
-    server: ScriptedDeepDetect, tmp_path: Path, ms: float, outcome: Outcome
-) -> None:
-    record = judge(runner_for(server, tmp_path), measured(ms))
-    assert (record.outcome, record.nodeid, record.tolerance) == (outcome, "x::y", 0.1)
-    assert record.now_ms == pytest.approx(ms)
-    assert record.baseline is not None
-    assert record.change == pytest.approx(ms / 10 - 1, abs=0.02)
-
-
-def test_a_cell_without_a_baseline_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = judge(runner_for(server, tmp_path, {}), measured())
-    assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, None, None)
-
-
-def test_a_cell_marked_x_that_was_measured_all_the_same_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    marked = {KEY: Unavailable("line 3")}
-    assert judge(runner_for(server, tmp_path, marked), measured()).outcome is Outcome.NEW
-
-
-def test_an_invalid_measurement_is_never_called_slower(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = judge(runner_for(server, tmp_path), replace(measured(99.0), invalid="the host throttled"))
-    assert record.outcome is Outcome.INVALID
-    assert record.now_ms is None
-    assert record.reason == "tk1-resnet50-b2 is invalid, not slower: the host throttled."
-
-
-def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = judge(runner_for(server, tmp_path, recorded()), measured(13.5))
-    assert (record.outcome, record.notes) == (Outcome.REGRESSED, ())
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"clock": Clock.HEAD}, "the clock was predict and is head"),
-        ({"backend": "ncnn"}, "the backend was caffe and is ncnn"),
-        ({"datatype": "fp16"}, "the datatype was fp32 and is fp16"),
-        ({"width": 300}, "the input size was 224x224 and is 300x224"),
-        ({"gpu": False}, "the device was GPU and is CPU"),
-        ({"image_route": "inline"}, "the image route was path and is inline"),
-    ],
-)
-def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
-    server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
-) -> None:
-    record = judge(runner_for(server, tmp_path, recorded()), measured(conditions=replace(CONDITIONS, **changed)))
-    assert (record.outcome, record.baseline) == (Outcome.NEW, None)
-    assert record.notes == (f"not compared with tk1.json: {said}",)
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"clock": Clock.CLIENT}, "the client's clock is compared with head.time"),
-        ({"backend": "ncnn"}, "the table was measured with caffe, this server runs ncnn"),
-        ({"gpu": False}, "the table was measured on a GPU, this service runs on a CPU"),
-    ],
-)
-def test_a_published_baseline_of_other_conditions_counts_with_a_note(
-    server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
-) -> None:
-    record = judge(runner_for(server, tmp_path), measured(conditions=replace(CONDITIONS, **changed)))
-    assert record.outcome is Outcome.OK
-    assert record.notes == (said,)
-
-
-def test_like_conditions_have_no_differences() -> None:
-    assert describe_differences(CONDITIONS, Baseline("report", 1.0, "s"), PLATFORM) == []
-    assert describe_differences(CONDITIONS, Baseline("recorded", 1.0, "s", conditions=CONDITIONS), PLATFORM) == []
-
-
-def test_the_gate_is_asked_with_the_published_value_as_the_clock_would_show_it() -> None:
-    published = Baseline("report", 10.0, "s", reading_error_ms=0.5)
-    assert build_gate_cell(measured(), published).baseline == 10.25  # half a millisecond cut off two images
-    assert build_gate_cell(measured(conditions=replace(CONDITIONS, clock=Clock.HEAD)), published).baseline == 10.0
-    assert build_gate_cell(measured(), published).reading_error_ms == 0.5
-
-
-def test_the_gate_is_asked_with_the_raw_passes_of_a_recorded_baseline() -> None:
-    found = recorded().get(KEY)
-    assert isinstance(found, Baseline)
-    cell = build_gate_cell(measured(), found)
-    assert (cell.rounds, cell.baseline) == ([[10.0] * 5] * 3, [(10.0,) * 5])
-
-
-def test_the_gate_is_asked_without_a_baseline() -> None:
-    assert build_gate_cell(measured(), None).baseline is None
-
-
-def test_a_cell_that_failed_says_why(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    runner = runner_for(server, tmp_path)
-    record = runner.platforms["tk1"].records.record_failure(KEY, "x::y", ServerError("It failed", http_status=500))
-    assert (record.outcome, record.now_ms) == (Outcome.ERROR, None)
-    assert record.reason == "tk1-resnet50-b2 could not be measured: It failed (HTTP 500)"
-
-
-@pytest.mark.parametrize(
-    ("error", "with_value", "without"),
-    [
-        (ServerOutOfMemoryError("no memory"), Outcome.OOM, Outcome.UNAVAILABLE),
-        (BatchNotRunError("too large", died=False), Outcome.OOM, Outcome.UNAVAILABLE),
-        (BatchNotRunError("too large", died=True), Outcome.CRASHED, Outcome.UNAVAILABLE),
-        (ServerGoneError("gone"), Outcome.CRASHED, Outcome.CRASHED),
-        (AnswerError("nonsense"), Outcome.ERROR, Outcome.ERROR),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
-)
-def test_what_could_be_measured_once_and_cannot_now_is_no_unavailable_cell(
-    server: ScriptedDeepDetect, tmp_path: Path, error: DdperfError, with_value: Outcome, without: Outcome
-) -> None:
-    runner = runner_for(server, tmp_path)
-    assert runner.platforms["tk1"].records.record_failure(KEY, "x::y", error).outcome is with_value
-    assert runner.platforms["tk1"].records.record_failure(OTHER, "x::y", error).outcome is without
-    assert runner.platforms["tk1"].records.record_failure(X, "x::y", error).outcome is without
-
-
-def test_a_cell_in_pairs_without_a_baseline_that_runs_out_of_memory_is_oom(
-    server: ScriptedDeepDetect, tmp_path: Path
-) -> None:
-    plan = runner_for(server, tmp_path).platforms["tk1"].plan
-    records = CellRecords(replace(plan, against=plan.server), {}, print)
-    error = ServerOutOfMemoryError("no memory")
-    assert records.record_failure(OTHER, "x::y", error).outcome is Outcome.OOM
-    assert records.record_failure(X, "x::y", error).outcome is Outcome.UNAVAILABLE
 
 
 def test_a_server_that_died_between_two_cells_is_waited_for_and_the_cell_measured(
@@ -667,14 +507,6 @@ def slow_enough(totals: str) -> ScriptedDeepDetect:
     return ScriptedDeepDetect(
         lambda _, batch: 2.0 * batch, services=["resnet50"], totals=totals, in_real_time=totals == "none"
     )
-
-
-def test_what_the_baseline_marks_and_holds_is_known(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    plan = runner_for(server, tmp_path).platforms["tk1"].plan
-    assert plan.marked_unavailable(X) == Unavailable("line 2")
-    assert plan.marked_unavailable(KEY) is None
-    assert plan.marked_unavailable(OTHER) is None
-    assert plan.expected() == {KEY}
 
 
 # --- the first prediction, which builds an engine or loads a network

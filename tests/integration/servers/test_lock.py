@@ -169,31 +169,25 @@ def as_user(uid: int, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-ACCOUNTS = pytest.mark.parametrize(
-    ("first", "second"),
-    [(ROOT, NOBODY), (NOBODY, ROOT), (NOBODY, ANOTHER), (NOBODY, NOBODY)],
-    ids=["root-then-another", "another-then-root", "two-others", "one-twice"],
-)
 ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
 
 
 @ONLY_ROOT
-@ACCOUNTS
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(ROOT, NOBODY), (NOBODY, ROOT), (NOBODY, ANOTHER)],
+    ids=["root-then-another", "another-then-root", "two-others"],
+)
 def test_two_accounts_measure_one_server_in_turn(first: int, second: int, folder_of_all_users: Path) -> None:
-    for uid in (first, second, first):
-        with as_user(uid, folder_of_all_users) as user:
-            assert user.communicate("\n", timeout=60)[0] == "held\n"
-
-
-@ONLY_ROOT
-@ACCOUNTS
-def test_one_account_waits_for_another(first: int, second: int, folder_of_all_users: Path) -> None:
     with as_user(first, folder_of_all_users) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with as_user(second, folder_of_all_users) as user:
             assert user.communicate("\n", timeout=60)[0] == "busy\n"
         holder.communicate("\n", timeout=60)
+    for uid in (second, first):
+        with as_user(uid, folder_of_all_users) as user:
+            assert user.communicate("\n", timeout=60)[0] == "held\n"
 
 
 def test_a_file_that_cannot_be_locked_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

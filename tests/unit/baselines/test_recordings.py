@@ -583,7 +583,8 @@ PLACES = ["extra_info", "extra_info.platform", "extra_info.model", "extra_info.b
           "extra_info.conditions", "extra_info.recorded", "stats", "stats.data", "fullname"]  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+# tests/fuzz tries many more
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(
     st.one_of(
         st.binary(max_size=60),

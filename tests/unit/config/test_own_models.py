@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from every_row import every_row
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import assert_names
 from model_folders import caffe_folder
@@ -67,6 +67,7 @@ def test_a_name_that_makes_no_id_is_refused_with_the_way_out(tmp_path: Path, nam
     assert_names(caught, "[models.my-model]", "path")
 
 
+@settings(max_examples=40)
 @given(st.text(min_size=1, max_size=90))
 def test_whatever_a_folder_is_called_its_id_is_one_or_it_is_refused(name: str) -> None:
     from pathlib import Path  # noqa: PLC0415 - a property test cannot take a fixture of one example
@@ -98,6 +99,25 @@ def test_two_tables_whose_ids_are_spelled_alike_are_refused(tmp_path: Path) -> N
     with pytest.raises(BaselineFileError) as caught:
         described(tmp_path, text)
     assert_names(caught, "line 3", "'a_net'", "a-net", "/m")
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ('[models.resnet50]\nrepository = "/m"\n', ("line 1", "'resnet50'", "catalogue")),
+        ('[models.a]\nwidth = 0\nrepository = "/m"\n', ("line 2", "width = 0", "from 1 to 1000000")),
+        ('[models.a]\npath = "nowhere"\n', ("line 2", "path = 'nowhere'", "not a folder")),
+        ('[models.a]\ntitle = "A"\n', ("line 1", "model a", "without a folder")),
+        ('[models.a]\nrepostory = "/m"\n', ("line 2", "'repostory'", "model a", "did you mean repository?")),
+        ('[models.a]\ntask = "poetry"\nrepository = "/m"\n', ("line 2", "task = 'poetry'", "classification")),
+        ('[models.A]\nrepository = "/m"\n', ("line 1", "'A'")),
+        ("[models]\na = 3\n", ("line 2", "models.a", "table")),
+    ],
+)
+def test_a_wrong_table_is_refused_with_its_line(tmp_path: Path, text: str, facts: tuple[str, ...]) -> None:
+    with pytest.raises(BaselineFileError) as caught:
+        described(tmp_path, text)
+    assert_names(caught, "ddperf.toml", *facts)
 
 
 def test_models_may_be_absent(tmp_path: Path) -> None:

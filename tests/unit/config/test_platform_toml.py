@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from messages import assert_names
 
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
@@ -222,7 +223,8 @@ VALUES = st.one_of(
 ENTRY = st.tuples(st.sampled_from(PLATFORM_KEYS), VALUES).map("[platforms.tk1]\n{0[0]} = {0[1]}\n".format)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+# tests/fuzz tries many more
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=60), ENTRY))
 @example("x = " + "[" * 5000)
 def test_any_text_is_a_platform_file_or_refused(write: Write, content: str | bytes) -> None:
@@ -257,12 +259,42 @@ def test_commands_are_shell_lines_or_lists_of_words(write: Write) -> None:
         ("rate = [10, nan]", ("line 2", "rate = [10, nan]", "from 0.001 to 100000")),
         ("rate = ['fast']", ("line 2", "`rate`", "`float`")),
         ("load_requests = 1", ("line 2", "load_requests = 1", "2 or more")),
+        ("img_width = 0", ("line 2", "img_width = 0", "1 or more")),
+        ("scale = 0.0", ("line 2", "scale = 0.0", "other than 0")),
+        ("image_interp = 'bicubic'", ("line 2", "image_interp = 'bicubic'", "nearest, linear, cubic")),
+        ("rgb = 'yes'", ("line 2", "`rgb`", "`bool`")),
     ],
 )
 def test_a_key_of_the_board_is_refused_by_its_line(write: Write, line: str, facts: tuple[object, ...]) -> None:
     with pytest.raises(BaselineFileError) as caught:
         read_platforms(write(f"[platforms.tk1]\n{line}\n"))
     assert_names(caught, *facts)
+
+
+@pytest.mark.parametrize(
+    ("table", "facts"),
+    [
+        ("knobs.resnet50]\nimg_with = 300", ("line 2", "'img_with'", "platforms.tk1.knobs.resnet50", "did you mean")),
+        ('knobs."squeezenet_v1.1"]\nimg_width = 0', ("line 2", "img_width = 0", "1 or more")),
+        ("knobs.resnet50]\nrgb = 'yes'", ("line 2", "`rgb`", "`bool`")),
+        ("knobs.resnet50]\ndatatype = 'bf16'", ("line 2", "datatype = 'bf16'", "fp32, fp16, fp64, int8")),
+        ("knobs.resnet50]\nmllib = ' '", ("line 2", "mllib = ' '", "backend")),
+        ("knobs.resnet50]\ngpuid = -2", ("line 2", "gpuid = -2", "one GPU", "-1")),
+        ("knobs.resnet50]\nimage_interp = 'best'", ("line 2", "image_interp = 'best'", "nearest, linear, cubic")),
+        (
+            "knobs.squeezenet_v1.1]\nrgb = true",
+            ("line 1", "[platforms.tk1.knobs.squeezenet_v1.1]", "point", "not quoted"),
+        ),
+        ("knobs]\nresnet50 = 3", ("line 2", "platforms.tk1.knobs.resnet50", "table")),
+        ("knobs.resnet5]\nrgb = true", ("line 1", "platforms.tk1.knobs", "'resnet5'")),
+        ("knobs]\nres50 = {rgb = true}\nresnet50 = {bw = true}", ("line 3", "resnet50", "twice")),
+        ("models.resnet50]\nrgb = true", ("[platforms.tk1.knobs.<model>]",)),
+    ],
+)
+def test_a_wrong_knob_of_a_network_is_refused_by_its_line(write: Write, table: str, facts: tuple[str, ...]) -> None:
+    with pytest.raises(BaselineFileError) as caught:
+        load_catalog(write(f"[platforms.tk1.{table}\n").parent)
+    assert_names(caught, "ddperf.toml", *facts)
 
 
 @pytest.mark.parametrize("key", ["user_env", "password_env"])

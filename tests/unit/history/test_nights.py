@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
@@ -438,7 +437,8 @@ LINES = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+# tests/fuzz tries many more
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(st.lists(LINES, max_size=6), st.integers(0, 2000), st.binary(max_size=4))
 def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
     tmp_path: Path, lines: list[bytes], cut: int, junk: bytes
@@ -459,21 +459,17 @@ def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
         broken.unlink()
 
 
-def test_60_nights_of_104_cells_are_read_once_and_used_often(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_of_many_nights_those_of_the_platform_count_for_each_of_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_ddperf.history.writer.os.fsync", lambda _: None)
-    keys = [CellKey("tk1", f"network{model}", 1 << size) for model, size in product(range(13), range(8))]
+    keys = [CellKey("tk1", f"network{model}", size) for model, size in product(range(2), (1, 8))]
     for night in range(60):
         write_night(tmp_path, night, [cell(key, [5.0, 5.1, 5.2, 5.3, 5.4]) for key in keys])
         write_night(tmp_path, 100 + night, [cell(key, PASSES) for key in keys], platforms=("tx1",))
-    began_s = time.perf_counter()
     nights = of(tmp_path)
-    read_s, began_s = time.perf_counter() - began_s, time.perf_counter()
-    assert len(nights.baselines()) == 104
+    assert len(nights.baselines()) == len(keys)
     assert {len(nights.creep_values(key)) for key in keys} == {60}
-    with capsys.disabled():
-        print(f"\n60 nights of 104 cells: read in {read_s:.2f} s, used in {time.perf_counter() - began_s:.2f} s")
 
 
 # ---- the nights between which a cell became slower

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nightly
 import pytest
@@ -34,7 +34,14 @@ from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.gate.verdicts import Cell, Prepared, prepare
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.runner.judge import FELLOWS, STEP, Judge, describe_differences, find_fellows
+from pytest_ddperf.runner.judge import (
+    FELLOWS,
+    STEP,
+    Judge,
+    build_gate_cell,
+    describe_differences,
+    find_fellows,
+)
 from pytest_ddperf.runner.plan import PlatformPlan
 
 if TYPE_CHECKING:
@@ -46,6 +53,7 @@ NOW = Conditions(Clock.PREDICT, TK1.parameters.mllib, gpu=TK1.parameters.gpu)
 SERVER = ServerOptions("http://h:1")
 BATCH_SIZES = (1, 2, 4, 8)
 SCATTER = (1.0, 1.01, 0.99, 1.005, 0.995)
+TABLE = Baseline("report", 50.0, "tk1.csv, line 5")
 
 
 def key(batch_size: int = 8, model: str = "googlenet") -> CellKey:
@@ -134,6 +142,10 @@ def test_the_time_and_the_change_are_those_of_the_rounds_that_count() -> None:
     assert after_three.now_ms == pytest.approx(50.3, rel=0.015)
     assert after_three.outcome is Outcome.OK
     assert after_three.change == pytest.approx(0.006, abs=0.003)
+
+
+def test_a_cell_twice_as_fast_is_improved() -> None:
+    assert verdict(judge_of(baseline=recorded()), measurement(25.0)).outcome is Outcome.IMPROVED
 
 
 def test_a_slower_cell_is_undecided_after_one_round_and_says_why() -> None:
@@ -268,18 +280,49 @@ def test_a_published_mean_is_held_against_as_the_gated_clock_would_show_it() -> 
     assert record.change == pytest.approx(0.0, abs=0.01)
 
 
-def test_a_recorded_baseline_of_other_conditions_is_not_compared_with() -> None:
-    other = recorded(conditions=replace(NOW, datatype="fp16"))
-    record = verdict(judge_of(baseline=other), measurement(75.0))
-    assert record.outcome is Outcome.NEW
-    assert record.notes == ("not compared with baselines/tk1.json: the datatype was fp16 and is fp32",)
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"clock": Clock.HEAD}, "the clock was predict and is head"),
+        ({"backend": "ncnn"}, "the backend was caffe and is ncnn"),
+        ({"datatype": "fp16"}, "the datatype was fp32 and is fp16"),
+        ({"width": 300}, "the input size was 224x224 and is 300x224"),
+        ({"gpu": False}, "the device was GPU and is CPU"),
+        ({"image_route": "inline"}, "the image route was path and is inline"),
+    ],
+)
+def test_a_recorded_baseline_of_other_conditions_is_not_compared_with(changed: dict[str, Any], said: str) -> None:
+    record = verdict(judge_of(baseline=recorded()), measurement(75.0, conditions=replace(NOW, **changed)))
+    assert (record.outcome, record.baseline) == (Outcome.NEW, None)
+    assert record.notes == (f"not compared with baselines/tk1.json: {said}",)
 
 
-def test_a_published_one_of_other_conditions_is_compared_with_and_says_so() -> None:
-    table = Baseline("report", 50.0, "tk1.csv, line 5")
-    record = verdict(judge_of(baseline=table), measurement(50.0, conditions=replace(NOW, backend="ncnn")))
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"clock": Clock.CLIENT}, "the client's clock is compared with head.time"),
+        ({"backend": "ncnn"}, "the table was measured with caffe, this server runs ncnn"),
+        ({"gpu": False}, "the table was measured on a GPU, this service runs on a CPU"),
+    ],
+)
+def test_a_published_one_of_other_conditions_is_compared_with_and_says_so(changed: dict[str, Any], said: str) -> None:
+    record = verdict(judge_of(baseline=TABLE), measurement(50.0, conditions=replace(NOW, **changed)))
     assert record.outcome is Outcome.OK
-    assert record.notes == ("the table was measured with caffe, this server runs ncnn",)
+    assert record.notes == (said,)
+
+
+def test_the_gate_is_asked_with_the_published_value_as_the_clock_would_show_it() -> None:
+    published = replace(TABLE, reading_error_ms=0.5)
+    cell = build_gate_cell(measurement(50.0, cell=key(2)), published)
+    assert (cell.baseline, cell.reading_error_ms) == (50.25, 0.5)  # half a millisecond cut off two images
+    by_head = measurement(50.0, cell=key(2), conditions=replace(NOW, clock=Clock.HEAD))
+    assert build_gate_cell(by_head, published).baseline == 50.0
+
+
+def test_the_gate_is_asked_with_the_raw_passes_of_a_recorded_baseline_and_without_one() -> None:
+    measured, baseline = measurement(50.0, 51.0), recorded()
+    assert build_gate_cell(measured, baseline) == Cell(measured.per_image_ms(), list(baseline.runs))
+    assert build_gate_cell(measured, None).baseline is None
 
 
 def test_like_conditions_differ_in_nothing() -> None:
@@ -326,9 +369,6 @@ def test_a_server_that_did_not_keep_up_is_noted() -> None:
 def recording_judge(baseline: Baseline | None, *, held: tuple[CellKey, ...] = ()) -> Judge:
     entries = {} if baseline is None else {key(): baseline}
     return Judge(replace(make_plan(TK1, SERVER, Plan(), 0.1, entries), recorded=held))
-
-
-TABLE = Baseline("report", 50.0, "tk1.csv, line 5")
 
 
 def test_a_first_recording_is_not_regressed_from_a_published_table() -> None:

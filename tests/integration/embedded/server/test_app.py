@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import psutil
 import pytest
+import requests
 from every_row import every_row
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -60,6 +61,11 @@ class Client:
     def stats(self, service: str) -> dict[str, float]:
         stats: dict[str, float] = self.send("GET", f"/services/{service}")[1]["body"]["service_stats"]
         return stats
+
+    def predict_at(self, side: int, *data: str) -> Answer:
+        """A prediction of images of so many pixels a side."""
+        parameters = {"input": {"width": side, "height": side}}
+        return self.send("POST", "/predict", {"service": "shufflenet", "parameters": parameters, "data": list(data)})
 
     def close(self) -> None:
         self._connection.close()
@@ -221,6 +227,15 @@ def test_an_image_of_too_many_pixels_is_not_decoded(client: Client, name: str) -
     assert (status, body["status"]["dd_code"]) == (400, 1005)
 
 
+def test_an_input_that_would_take_all_memory_is_refused(client: Client) -> None:
+    for (status, body), said in (
+        (client.predict_at(2048, *["0.png"] * 256), "pixels are allowed"),
+        (client.predict_at(2049, "0.png"), "between 1 and 2048"),
+    ):
+        assert status == 400
+        assert said in body["status"]["dd_msg"]
+
+
 def test_the_time_is_the_totals_growth_cut_to_whole_milliseconds(client: Client) -> None:
     before = client.stats("shufflenet")
     head = client.predict("shufflenet", *[f"{index}.png" for index in range(8)], best=1)[1]["head"]
@@ -302,7 +317,8 @@ def test_a_packed_request_is_unpacked(client: Client, encoding: str) -> None:
 
 def test_a_request_that_unpacks_to_too_much_is_refused(client: Client) -> None:
     packer = zlib.compressobj(1)
-    packed = b"".join(packer.compress(bytes(2**20)) for _ in range(257)) + packer.flush()
+    first, next_one = (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    packed = first + next_one * 256  # each MiB is packed as the one before
     assert client.send("POST", "/predict", packed, {"Content-Encoding": "deflate"})[0] == 413
 
 
@@ -349,6 +365,37 @@ def test_the_build_flags_name_the_backends_that_the_server_behaves_as_and_no_gpu
     assert {name for name, value in flags.items() if value == "ON"} == {"USE_TORCH", "USE_ONNXRUNTIME"}
     versions = dict(word.split("=") for word in head["deps_version"].split())
     assert (versions["CUDA_VERSION"], versions["TENSORRT_VERSION"]) == ("", "")
+
+
+FOREIGN = [{"Host": "evil.example"}, {"Origin": "http://evil.example"}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/info"), ("POST", "/predict"), ("PUT", "/services/a"), ("DELETE", "/services/a"), ("GET", "/nowhere")],
+)
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_a_foreign_request_is_refused_on_every_route_in_deepdetect_s_shape(
+    server: EmbeddedServer, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = requests.request(method, server.url + path, headers=headers, data=b"{", timeout=10)
+    assert answer.status_code == 403
+    status = answer.json()["status"]
+    assert (status["code"], status["msg"], status["dd_code"]) == (403, "Forbidden", 403)
+    assert "evil.example" in status["dd_msg"]
+    assert answer.headers["Connection"] == "close"
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_browser_that_asks_beforehand_whether_it_may_is_refused(server: EmbeddedServer) -> None:
+    headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "PUT"}
+    assert requests.options(f"{server.url}/services/a", headers=headers, timeout=10).status_code == 403
+
+
+def test_the_server_is_there_for_its_own_host_by_name_and_address(server: EmbeddedServer) -> None:
+    port = server.url.rpartition(":")[2]
+    for host in ("localhost", "127.0.0.1"):
+        assert requests.get(f"http://{host}:{port}/info", timeout=10).status_code == 200
 
 
 def test_an_older_server_has_no_service_stats() -> None:

@@ -17,7 +17,6 @@ from every_row import every_row
 from targets import predict_body
 
 from pytest_ddperf.cli.main import main
-from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.protocol import build_predict_body, build_service_body
 from pytest_ddperf.embedded import launch
@@ -26,7 +25,6 @@ from pytest_ddperf.errors import RequestRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pytest_ddperf.embedded.launch import EmbeddedServer
 
@@ -90,16 +88,6 @@ def test_too_many_images_are_refused_before_they_are_read(client: Client) -> Non
 
 def test_a_folder_named_without_end_is_refused(client: Client) -> None:
     assert "at most 3 are allowed" in str(refusal(client, build_predict_body("shufflenet", ["."] * 50_000)))
-
-
-def test_an_input_that_would_take_all_memory_is_refused(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
-    with launch.start(data_dir=tmp_path, models=("shufflenet",), threads=1) as server, Client(server.url) as client:
-        wide = build_predict_body("shufflenet", ["a.png"] * 256, ServiceParameters(img_width=2048, img_height=2048))
-        assert "pixels are allowed" in str(refusal(client, wide))
-        assert "between 1 and 2048" in str(
-            refusal(client, build_predict_body("shufflenet", ["a.png"], ServiceParameters(img_width=2049)))
-        )
 
 
 def test_http_can_be_forbidden(client: Client) -> None:
@@ -192,16 +180,24 @@ def test_a_head_without_end_is_refused(server: EmbeddedServer, client: Client, s
         assert status_of(rest(connection))[0] in {400, 431}
 
 
-@pytest.mark.parametrize(
-    "begun",
-    [b"", b"GET /in", b"GET /info HTTP/1.1\r\nHost: x\r\n", b"POST /predict HTTP/1.1\r\nContent-Length: 50\r\n\r\n{"],
-    ids=["nothing", "line", "headers", "body"],
+BEGUN = (
+    b"",
+    b"GET /in",
+    b"GET /info HTTP/1.1\r\nHost: x\r\n",
+    b"POST /predict HTTP/1.1\r\nContent-Length: 50\r\n\r\n{",
 )
-def test_a_client_that_stops_in_the_middle_is_given_up(server: EmbeddedServer, client: Client, begun: bytes) -> None:
-    with connected(server) as connection:
-        connection.sendall(begun)
-        status, reported = status_of(rest(connection))
-    assert (status, reported["dd_msg"]) == (408, "the request did not arrive within 1 s")
+"""Requests that stop before the request line, in it, in the headers, and in the body."""
+
+
+def test_a_client_that_stops_in_the_middle_is_given_up(server: EmbeddedServer, client: Client) -> None:
+    with ExitStack() as opened:
+        connections = [opened.enter_context(connected(server)) for _ in BEGUN]
+        for connection, begun in zip(connections, BEGUN, strict=True):
+            connection.sendall(begun)
+        answers = [status_of(rest(connection)) for connection in connections]
+    assert [(status, reported["dd_msg"]) for status, reported in answers] == [
+        (408, "the request did not arrive within 1 s")
+    ] * len(BEGUN)
 
 
 def test_a_byte_now_and_then_does_not_hold_a_connection(server: EmbeddedServer) -> None:

@@ -7,11 +7,11 @@ axes.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from every_row import every_row
 from figure_geometry import crossings, labels, layout_faults, overlaps
 from figure_results import figure_of, measured, published, trend, with_budgets
 from load_made import loaded, result
@@ -39,6 +39,7 @@ CHANGES: dict[tuple[str, int], float | Outcome | None] = {
 }  # fmt: skip
 
 
+@cache
 def of_tables() -> dict[str, Chart]:
     return api.describe(published(), [], published().platforms)
 
@@ -65,7 +66,6 @@ def of_one_batch_size(budgets: Mapping[str, Budget] = {}) -> dict[str, Chart]:
     return api.describe(results, [], ["raspi3-ncnn"])
 
 
-TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()
 BUDGETS: dict[str, Mapping[str, Budget]] = {
     "all limits": {"*": Budget(max_ms=333.25, min_fps=2.5, max_latency_ms=1234.5, p95_ms=1250, p99_ms=1300.5)},
     "per request": {"*": Budget(max_latency_ms=12345.5, p95_ms=100, p99_ms=100)},
@@ -80,38 +80,40 @@ DRAWN = (
 )  # fmt: skip
 """A figure of each kind that has an axis of times."""
 
-BUDGETED = {
-    f"{name}, {of}": charts[name]
-    for of, budgets in BUDGETS.items()
-    for charts in [of_a_run(budgets) | of_one_batch_size(budgets)]
-    for name in DRAWN
-    if charts[name] != (RUN | BARS)[name]
-}
+
+@cache
+def with_limits(of: str) -> dict[str, Chart]:
+    """The figures that show these budgets."""
+    plain, charts = (of_a_run(each) | of_one_batch_size(each) for each in ({}, BUDGETS[of]))
+    return {name: charts[name] for name in DRAWN if charts[name] != plain[name]}
+
+
+def faults(charts: Mapping[str, Chart]) -> dict[str, list[str]]:
+    """The layout faults of each figure that has some."""
+    found = {name: layout_faults(figure_of(chart)) for name, chart in charts.items()}
+    return {name: one for name, one in found.items() if one}
 
 
 @pytest.mark.slow
-@every_row("name", TABLES)
-def test_figures_of_the_published_tables_have_no_layout_faults(name: str) -> None:
-    figure = figure_of(TABLES[name])
-    assert len(figure.findobj(Label)) > 5
-    assert layout_faults(figure) == []
+def test_figures_of_the_published_tables_have_no_layout_faults() -> None:
+    assert faults(of_tables()) == {}
 
 
 @pytest.mark.slow
-@every_row("name", RUN)
-def test_figures_of_a_run_have_no_layout_faults(name: str) -> None:
-    assert layout_faults(figure_of(RUN[name])) == []
+def test_figures_of_a_run_have_no_layout_faults() -> None:
+    assert faults(of_a_run()) == {}
 
 
-@every_row("name", BARS)
-def test_figures_of_one_batch_size_have_no_layout_faults(name: str) -> None:
-    assert layout_faults(figure_of(BARS[name])) == []
+def test_figures_of_one_batch_size_have_no_layout_faults() -> None:
+    charts = of_one_batch_size()
+    assert all(len(figure_of(chart).findobj(Label)) > 5 for chart in charts.values())
+    assert faults(charts) == {}
 
 
 @pytest.mark.slow
-@every_row("name", BUDGETED)
-def test_figures_with_budgets_have_no_layout_faults(name: str) -> None:
-    assert layout_faults(figure_of(BUDGETED[name])) == []
+@pytest.mark.parametrize("of", BUDGETS)
+def test_figures_with_budgets_have_no_layout_faults(of: str) -> None:
+    assert faults(with_limits(of)) == {}
 
 
 def test_the_name_of_a_level_keeps_clear_of_its_neighbours() -> None:
@@ -125,7 +127,7 @@ def test_the_name_of_a_level_keeps_clear_of_its_neighbours() -> None:
 
 
 def test_a_line_through_a_label_and_a_label_on_another_are_found() -> None:
-    figure = figure_of(TABLES["mobilenet/tk1"])
+    figure = figure_of(of_tables()["mobilenet/tk1"])
     axes = figure.axes[0]
     low, high = axes.get_ylim()
     axes.text(4, 150, "in the way")
@@ -136,13 +138,13 @@ def test_a_line_through_a_label_and_a_label_on_another_are_found() -> None:
 
 
 def test_a_label_over_the_edge_is_found() -> None:
-    figure = figure_of(TABLES["mobilenet/tk1"])
+    figure = figure_of(of_tables()["mobilenet/tk1"])
     figure.text(0.99, 0.5, "a long label")
     assert layout_faults(figure) == ["something reaches over the right edge"]
 
 
 def test_a_legend_over_the_lines_is_found() -> None:
-    figure = figure_of(TABLES["latency/tk1_log"])
+    figure = figure_of(of_tables()["latency/tk1_log"])
     figure.axes[0].legend(loc="lower right")
     assert "the legend covers the axes" in " ".join(layout_faults(figure))
 
@@ -151,30 +153,35 @@ def budget_lines(figure: Figure) -> list[Line2D]:
     return [line for axes in figure.axes for line in axes.lines if str(line.get_gid()).startswith("budget:")]
 
 
-@every_row("name", BUDGETED)
-def test_a_budget_is_within_the_limits_of_its_axes_and_in_the_legend(name: str) -> None:
-    figure = figure_of(BUDGETED[name])
-    found = budget_lines(figure)
-    assert found
-    for line in found:
-        axes = line.axes
-        assert axes is not None
-        box = axes.get_window_extent()
-        points = line.get_transform().transform(line.get_xydata())
-        points = points[np.isfinite(points).all(axis=1)]
-        assert (points >= np.asarray(box.min) - 1).all()
-        assert (points <= np.asarray(box.max) + 1).all()
-    assert "budget" in [label.text for label in labels(figure)]
+def is_within_its_axes(line: Line2D) -> bool:
+    axes = line.axes
+    assert axes is not None
+    box = axes.get_window_extent()
+    points = line.get_transform().transform(line.get_xydata())
+    points = points[np.isfinite(points).all(axis=1)]
+    return bool((points >= np.asarray(box.min) - 1).all() and (points <= np.asarray(box.max) + 1).all())
+
+
+@pytest.mark.parametrize(
+    "of", [of if of == "all limits" else pytest.param(of, marks=pytest.mark.slow) for of in BUDGETS]
+)
+def test_a_budget_is_within_the_limits_of_its_axes_and_in_the_legend(of: str) -> None:
+    for name, chart in with_limits(of).items():
+        figure = figure_of(chart)
+        lines = budget_lines(figure)
+        assert lines, name
+        assert all(map(is_within_its_axes, lines)), name
+        assert "budget" in [label.text for label in labels(figure)], name
 
 
 def test_a_budget_that_many_networks_share_is_labelled_beside_the_axes() -> None:
     for name in ("latency/tk1_log", "pareto/tk1_b1", "history/tk1/resnet50", "rate/tk1/squeezenet_v1.1_b1"):
-        shown = [label.text for label in labels(figure_of(BUDGETED[f"{name}, per request"]))]
+        shown = [label.text for label in labels(figure_of(with_limits("per request")[name]))]
         assert "budget 12345.5 ms/request" in shown or "p95 budget 100 ms" in shown
 
 
 def test_the_budget_of_one_network_has_its_colour() -> None:
-    chart = BUDGETED["latency/tk1_log, beside a level"]
+    chart = with_limits("beside a level")["latency/tk1_log"]
     colours = {str(line.get_gid()): line.get_color() for line in budget_lines(figure_of(chart))}
     assert colours == {
         "budget:budget 10.2 fps": style.INK,

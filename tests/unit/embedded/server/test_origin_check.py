@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pytest
-import requests
 from every_row import every_row
 
-from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.server.origin_check import explain_foreign_request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pytest_ddperf.embedded.launch import EmbeddedServer
 
 
 def asked(**headers: str) -> str:
@@ -64,37 +54,3 @@ def test_an_origin_without_a_host_is_another_site_s() -> None:
 
 def test_what_is_shown_of_a_header_is_bounded() -> None:
     assert len(asked(host="x" * 10_000)) < 400
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    with launch.start(threads=1) as started:
-        yield started
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", "/info"), ("POST", "/predict"), ("PUT", "/services/a"), ("DELETE", "/services/a"), ("GET", "/nowhere")],
-)
-@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}], ids=str)
-def test_the_server_refuses_them_on_every_route_in_deepdetect_s_shape(
-    server: EmbeddedServer, method: str, path: str, headers: dict[str, str]
-) -> None:
-    answer = requests.request(method, server.url + path, headers=headers, data=b"{", timeout=10)
-    assert answer.status_code == 403
-    status = answer.json()["status"]
-    assert (status["code"], status["msg"], status["dd_code"]) == (403, "Forbidden", 403)
-    assert "evil.example" in status["dd_msg"]
-    assert answer.headers["Connection"] == "close"
-    assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-def test_a_browser_that_asks_beforehand_whether_it_may_is_refused(server: EmbeddedServer) -> None:
-    headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "PUT"}
-    assert requests.options(f"{server.url}/services/a", headers=headers, timeout=10).status_code == 403
-
-
-def test_the_server_is_there_for_its_own_host_by_name_and_address(server: EmbeddedServer) -> None:
-    port = server.url.rpartition(":")[2]
-    for host in ("localhost", "127.0.0.1"):
-        assert requests.get(f"http://{host}:{port}/info", timeout=10).status_code == 200
