@@ -1,251 +1,109 @@
-"""The files of the history: whose they are, when they are on disk, and what a disk that cannot hold them does."""
-
 from __future__ import annotations
 
-import contextlib
-import errno
-import io
 import json
-import os
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from every_row import every_row
 from messages import assert_names
+from nightly import cell, without_measurement, write_night
 
-from pytest_ddperf.core.budgets import BudgetCheck, Standing
-from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
-from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history.run_file import HistoryError, Run, list_runs, read_run
-from pytest_ddperf.history.writer import HistoryWriter, check_writable, create_header
+from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.history.run_file import HistoryError, read_run
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from pathlib import Path
 
-RECORD = CellRecord(CellKey("tk1", "resnet50", 2), "x::y", Outcome.OK, now_ms=1.5)
-STARTED = datetime(2026, 11, 3, 2, tzinfo=UTC)
-FACTS = {"commit": {"id": "abc"}, "tolerance": {"tk1": 0.1}}
-HEADER = create_header("0.1.0", ("tk1",), STARTED, accepted=True, facts=FACTS)
+FIRST, SECOND = CellKey("tk1", "resnet50", 1), CellKey("tk1", "resnet50", 2)
 
 
-def write(folder: Path) -> Path:
-    with HistoryWriter(folder, HEADER) as writer:
-        writer.append(RECORD)
-        writer.close(0)
-    return writer.path
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_run_says_whether_it_measured_the_whole_matrix(tmp_path: Path, whole: bool) -> None:
+    path = write_night(tmp_path, 0, [cell(FIRST, [5.0])], whole=whole)
+    assert json.loads(path.read_text().splitlines()[-1]) == {"type": "end", "exit_status": 0, "whole": whole}
+    run = read_run(path)
+    assert (run.complete, run.whole) == (True, whole)
 
 
-def test_a_run_reads_back_with_what_it_was(tmp_path: Path) -> None:
-    run = read_run(write(tmp_path))
-    assert (run.header, run.records, run.exit_status, run.complete) == (HEADER, (RECORD,), 0, True)
+def test_a_run_that_was_killed_is_not_whole(tmp_path: Path) -> None:
+    run = read_run(write_night(tmp_path, 0, [cell(FIRST, [5.0])], ended=False))
+    assert (run.complete, run.whole) == (False, False)
 
 
-def test_a_cell_is_on_disk_when_append_returns(tmp_path: Path) -> None:
-    with HistoryWriter(tmp_path, HEADER) as writer:
-        writer.append(RECORD)
-        assert read_run(writer.path).records == (RECORD,)
+def test_an_end_that_does_not_say_so_is_not_whole(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [cell(FIRST, [5.0])], ended=False)
+    path.write_text(path.read_text() + '{"type":"end","exit_status":1}\n')
+    run = read_run(path)
+    assert (run.exit_status, run.whole, run.broken) == (1, False, ())
 
 
-@every_row("change", [{"key": "p50_ms"}, {"limit": 0}, {"value": 0}, {"low": -1}, {"standing": "beyond"}])
-def test_a_cell_with_a_limit_that_cannot_be_is_a_broken_line(tmp_path: Path, change: dict[str, object]) -> None:
-    check = BudgetCheck("min_fps", 25.0, 30.0, 29.0, 31.0, Standing.WITHIN)
-    with HistoryWriter(tmp_path, HEADER) as writer:
-        writer.append(RECORD)
-        writer.append(replace(RECORD, nodeid="x::z", budgets=(check,)))
-    lines = writer.path.read_text(encoding="utf-8").splitlines()
-    stored = json.loads(lines[2])
-    stored["budgets"][0] |= change
-    writer.path.write_text("\n".join([*lines[:2], json.dumps(stored), ""]), encoding="utf-8")
-    run = read_run(writer.path)
-    assert (run.records, [number for number, _ in run.broken]) == ((RECORD,), [3])
+def test_of_a_cell_that_was_measured_again_the_last_record_counts_in_the_first_ones_place(tmp_path: Path) -> None:
+    again = cell(FIRST, [5.0], [5.1])
+    path = write_night(tmp_path, 0, [cell(FIRST, [5.0], outcome=Outcome.REMEASURE), cell(SECOND, [9.0]), again])
+    assert read_run(path).records == (again, cell(SECOND, [9.0]))
 
 
-def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
-    writer = HistoryWriter(tmp_path, HEADER)
-    writer.close(1)
-    writer.close(2)
-    assert read_run(writer.path).exit_status == 1
+def test_a_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    written = (cell(FIRST, [5.0, 5.2], [5.1]), without_measurement(SECOND, Outcome.OOM))
+    assert read_run(write_night(tmp_path, 0, written)).records == written
 
 
-def test_two_runs_that_start_at_once_have_two_names() -> None:
-    assert len({create_header("0.1.0", ("tk1",), STARTED, accepted=False, facts={}).run for _ in range(100)}) == 100
+def test_keys_that_this_version_does_not_know_are_passed_over(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [cell(FIRST, [5.0])])
+    lines = [{**json.loads(line), "from_the_future": [1]} for line in path.read_text().splitlines()]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    run = read_run(path)
+    assert (run.records, run.broken, run.whole) == ((cell(FIRST, [5.0]),), (), True)
 
 
-def test_runs_are_listed_oldest_first(tmp_path: Path) -> None:
-    names = [f"{begun}.jsonl" for begun in ("20260101T000000.000Z-ff", "20260101T000000.001Z-aa", "20260102T0")]
-    for name in (*reversed(names), "notes.txt"):
-        (tmp_path / name).write_text("", encoding="utf-8")
-    assert [path.name for path in list_runs(tmp_path)] == names
+def test_a_record_without_the_keys_of_later_versions_is_read(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [cell(SECOND, [9.0])], ended=False)
+    key = '{"platform":"tk1","model":"resnet50","batch_size":1}'
+    path.write_text(f'{path.read_text()}{{"type":"cell","key":{key},"nodeid":"a","outcome":"ok"}}\n')
+    assert read_run(path).records[1].key == FIRST
 
 
-def test_a_folder_that_is_not_there_holds_no_runs(tmp_path: Path) -> None:
-    assert list_runs(tmp_path / "none") == []
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[]",
+        b"{}",
+        b'{"type":"cell"}',
+        b'{"type":"end"}',
+        b'{"type":"end","exit_status":0,"whole":"yes"}',
+        b'{"type":"note"}',
+        b"\xff\xfe",
+        b"[" * 10_000,
+        b'{"type":"end","exit_status":NaN}',
+    ],
+)
+def test_a_broken_line_is_counted_and_the_others_are_read(tmp_path: Path, line: bytes) -> None:
+    path = write_night(tmp_path, 0, [cell(FIRST, [5.0])], ended=False)
+    path.write_bytes(path.read_bytes() + line + b'\n{"type":"end","exit_status":0,"whole":true}\n')
+    run = read_run(path)
+    assert [number for number, _ in run.broken] == [3]
+    assert all(words for _, words in run.broken)
+    assert (len(run.records), run.whole) == (1, True)
 
 
-def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    with pytest.raises(HistoryError, match="--ddperf-storage=DIR"):
-        HistoryWriter(tmp_path, HEADER).append(RECORD)
-    assert read_run(path).records == (RECORD,)
-
-
-def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(HistoryError) as caught:
-        HistoryWriter(tmp_path / "file" / "below", HEADER).append(RECORD)
-    assert_names(caught, tmp_path / "file" / "below", "Not a directory")
-
-
-def confirmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sync_s: float, cell_s: float) -> int:
-    """How many of 1,000 cells the disk confirms one by one, by what a confirmation and a cell take."""
-    clock = [0.0]
-    synced = []
-
-    def sync(_: int) -> None:
-        clock[0] += sync_s
-        synced.append(clock[0])
-
-    monkeypatch.setattr(os, "fsync", sync)
-    with HistoryWriter(tmp_path, HEADER, lambda: clock[0]) as writer:
-        for _ in range(1000):
-            clock[0] += cell_s
-            writer.append(RECORD)
-        before = len(synced)
-        writer.close(0)
-    assert len(synced) == before + 1  # the end of a run is always confirmed
-    assert len(read_run(writer.path).records) == 1
-    return before
-
-
-def test_the_disk_confirms_each_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert confirmed(tmp_path, monkeypatch, sync_s=0.004, cell_s=0.5) == 1000
-
-
-def test_cells_that_come_faster_than_a_disk_can_confirm_share_a_confirmation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    count = confirmed(tmp_path, monkeypatch, sync_s=0.004, cell_s=0.001)
-    assert 50 < count < 60  # 0.2 s, and a fiftieth of the run
-
-
-class Disk:
-    """A disk that takes so many bytes more, and says so when it takes no more."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.room = 1 << 30
-        disk = self
-
-        class File(io.FileIO):
-            def write(self, line: ReadableBuffer, /) -> int:
-                taken = bytes(line)[: disk.room]
-                if not taken:
-                    raise OSError(28, "No space left on device")
-                disk.room -= len(taken)
-                return super().write(taken)
-
-        monkeypatch.setattr(Path, "open", lambda path, *_, **__: File(path, "xb"))
-
-
-def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Disk(monkeypatch).room = 0
-    writer = HistoryWriter(tmp_path, HEADER)
-    with pytest.raises(HistoryError, match="No space left on device"):
-        writer.append(RECORD)
-    with pytest.raises(HistoryError, match="No space left on device"):
-        writer.close(0)
-    assert writer.unwritten == 3
-    writer.close(0)
-
-
-def test_a_disk_that_does_not_confirm_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    writer = HistoryWriter(tmp_path, HEADER)
-    with pytest.raises(HistoryError, match="No space left on device"):
-        writer.append(RECORD)
-    with pytest.raises(HistoryError, match="No space left on device"):
-        writer.close(0)
-    assert writer.unwritten == 0
-
-
-@pytest.mark.parametrize("room", [0, 1, 200, 300, 450])
-def test_what_a_full_disk_did_not_take_is_there_once_it_has_room_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
-) -> None:
-    disk = Disk(monkeypatch)
-    disk.room = room
-    writer = HistoryWriter(tmp_path, HEADER)
-    cells = [replace(RECORD, nodeid=f"x::{number}") for number in range(3)]
-    for cell in cells[:2]:
-        with contextlib.suppress(HistoryError):
-            writer.append(cell)
-    assert disk.room == 0
-    assert writer.unwritten > 0
-    disk.room = 1 << 30
-    writer.append(cells[2])
-    writer.close(0)
-    monkeypatch.undo()
-    assert read_run(writer.path) == Run(HEADER, tuple(cells), 0)
-
-
-def test_a_folder_below_one_that_can_be_written_is_good(tmp_path: Path) -> None:
-    check_writable(tmp_path / "a" / "b" / "c")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="--ddperf-storage=DIR"):
-        check_writable(tmp_path / "file" / "below")
-
-
-def test_a_folder_that_takes_no_file_whatever_its_permissions_say_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refusing(*_: object, **__: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr("pytest_ddperf.history.writer.tempfile.TemporaryFile", refusing)
-    with pytest.raises(ConfigurationError) as caught:
-        check_writable(tmp_path)
-    assert_names(caught, "Read-only file system", "--ddperf-storage=DIR")
-
-
-def test_every_line_is_json(tmp_path: Path) -> None:
-    lines = write(tmp_path).read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["type"] for line in lines] == ["run", "cell", "end"]
-
-
-def test_a_file_whose_first_line_is_a_cell_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    text = path.read_text(encoding="utf-8").replace('"type":"run"', '"type":"cell"', 1)
-    path.write_text(text, encoding="utf-8")
+@pytest.mark.parametrize("text", ["", "\n", "{}", '{"type":"cell"}', "x" * (1 << 21)])
+def test_a_file_that_does_not_begin_with_a_run_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text(text)
     with pytest.raises(HistoryError) as caught:
         read_run(path)
-    assert_names(caught, "line 1", "'cell'")
+    assert_names(caught, "own.jsonl, line 1", "format 1")
 
 
-def ignored(folder: Path) -> list[str]:
-    """The lines of the folder's .gitignore that are not comments."""
-    path = folder / ".gitignore"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [line for line in lines if not line.startswith("#")]
+def test_a_format_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [])
+    path.write_text(path.read_text().replace('"format":1', '"format":2'))
+    with pytest.raises(HistoryError) as caught:
+        read_run(path)
+    assert_names(caught, "line 1", "format 2")
 
 
-def test_a_new_folder_of_the_usual_name_ignores_itself_for_git(tmp_path: Path) -> None:
-    with HistoryWriter(tmp_path / ".ddperf", HEADER) as writer:
-        writer.append(RECORD)
-    assert ignored(tmp_path / ".ddperf") == ["*"]
-
-
-def test_a_folder_of_another_name_or_that_was_there_is_left_to_the_user(tmp_path: Path) -> None:
-    (tmp_path / "there" / ".ddperf").mkdir(parents=True)
-    for folder in ("nights", "there/.ddperf"):
-        with HistoryWriter(tmp_path / folder, HEADER) as writer:
-            writer.append(RECORD)
-        assert ignored(tmp_path / folder) == []
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(HistoryError) as caught:
+        read_run(tmp_path / "folder.jsonl")
+    assert_names(caught, "folder.jsonl", "Is a directory")
