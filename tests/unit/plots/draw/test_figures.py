@@ -254,8 +254,9 @@ def test_nothing_loads_matplotlib_if_no_figure_changed(cost: Path) -> None:
     before = pictures(cost)
     script = (
         "import sys; from pathlib import Path; from pytest_ddperf.config.load_catalog import load_catalog; "
-        "from pytest_ddperf.plots.api import draw_charts; from pytest_ddperf.plots.describe.cost import cost_chart; "
-        "draw_charts({'cost/small': cost_chart(load_catalog(), small=True)}, Path(sys.argv[1])); "
+        "from pytest_ddperf.plots.draw.parallel import draw_all; "
+        "from pytest_ddperf.plots.describe.cost import cost_chart; "
+        "draw_all({'cost/small': cost_chart(load_catalog(), small=True)}, Path(sys.argv[1])); "
         "assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, str(cost)], check=True)
