@@ -98,7 +98,7 @@ def _changes(before: Prediction, after: Prediction, task: Task, rounding: Roundi
         if len(mask) != len(changed):
             yield f"had {len(mask)} pixels and has {len(changed)}"
         elif (pixels := sum(map(operator.ne, mask, changed))) > rounding.margin * len(mask):
-            yield f"has another class in {pixels / len(mask):.0%} of its pixels"
+            yield f"has another class in {pixels / len(mask) * 100:.0f} % of its pixels"
 
 
 def _unmatched(

@@ -277,4 +277,4 @@ def _describe(outcome: str, change: float, interval: tuple[float, float] | None,
         "unstable": ", beyond the tolerance but too noisy to rule out chance",
     }.get(outcome, ", within the tolerance")
     limits = "" if interval is None else f" {format_interval(interval)}"
-    return f"{change:+.1%}{limits} after {pairs} pairs{why}"
+    return f"{change * 100:+.1f} %{limits} after {pairs} pairs{why}"

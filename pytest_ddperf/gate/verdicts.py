@@ -311,7 +311,7 @@ class _Gate:
             baseline_ms=_exp(centre),
             change=relative,
             limit=beyond,
-            reason=why + ("" if resolution is None else f" (resolution {resolution:.1%})"),
+            reason=why + ("" if resolution is None else f" (resolution {resolution * 100:.1f} %)"),
             suite_shift=shift,
             resolution=resolution,
             shift_removed=to_relative(removed),

@@ -90,13 +90,13 @@ def _own_surroundings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
+    # What every run in this process would ask again, or wait for: the processor, the installed packages, git and hg
+    # (which know no such folder), and the disk.
     monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: copy.deepcopy(cpu_info()))
     monkeypatch.setattr("platform.architecture", lambda: ARCHITECTURE)
-    monkeypatch.setattr(
-        "pytest_benchmark.utils.get_project_name.functions", []
-    )  # git and hg, which know no such folder
-    monkeypatch.setattr("os.fsync", lambda _: None)
     monkeypatch.setattr("importlib.metadata.distributions", lambda: iter(installed()))
+    monkeypatch.setattr("pytest_benchmark.utils.get_project_name.functions", [])
+    monkeypatch.setattr("os.fsync", lambda _: None)
     # Two plugins that a further process would spend most of its start on, and a search for more modules to rewrite.
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio --assert=plain")
 

@@ -113,7 +113,7 @@ def test_the_figures_shown_are_those_that_decide() -> None:
     assert found.change == pytest.approx(0.1595, abs=1e-3)
     assert found.interval is not None
     assert 0 < found.interval[0] < found.change < found.interval[1]
-    assert f"{found.change:+.1%}" in found.reason
+    assert f"{found.change * 100:+.1f} %" in found.reason
     assert "40 pairs" in found.reason
 
 

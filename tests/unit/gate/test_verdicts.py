@@ -192,7 +192,7 @@ def test_what_the_gate_can_resolve_is_reported_and_coarser_than_the_tolerance_wh
     assert 0.05 < quiet.resolution < 0.065
     assert noisy.resolution is not None
     assert noisy.resolution > 0.1
-    assert f"resolution {noisy.resolution:.1%}" in noisy.reason
+    assert f"resolution {noisy.resolution * 100:.1f} %" in noisy.reason
 
 
 def test_a_limit_is_at_most_ten_times_as_slow_however_uncertain_the_noise_is() -> None:

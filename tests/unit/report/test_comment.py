@@ -17,7 +17,7 @@ from pytest_ddperf.core.records import FAILING, CellKey, Outcome
 from pytest_ddperf.core.results import Result
 from pytest_ddperf.report.comment import LIMIT, render_comment, summarise
 
-REGRESSED = measured("squeezenet_v1.1", 8, now_ms=130.0, outcome=Outcome.REGRESSED, reason="+30.0% after 3 rounds")
+REGRESSED = measured("squeezenet_v1.1", 8, now_ms=130.0, outcome=Outcome.REGRESSED, reason="+30.0 % after 3 rounds")
 UNSTABLE = measured("vgg16", 1, outcome=Outcome.UNSTABLE, reason="too noisy")
 OK = measured("resnet50", 4)
 IMPROVED = measured("resnet50", 2, now_ms=50.0, outcome=Outcome.IMPROVED)
@@ -105,7 +105,7 @@ def test_cells_that_need_a_look_are_open_and_the_others_collapsed() -> None:
     text = render_comment(results(OK, IMPROVED, REGRESSED, UNSTABLE, BROKEN))
     look, rest = tables(text)
     assert [(row[1], row[7], row[8]) for row in look] == [
-        ("squeezenet_v1.1", "<strong>regressed</strong>", "+30.0% after 3 rounds"),
+        ("squeezenet_v1.1", "<strong>regressed</strong>", "+30.0 % after 3 rounds"),
         ("vgg19", "<strong>error</strong>", "the server answered 500"),
         ("vgg16", "unstable", "too noisy"),
     ]

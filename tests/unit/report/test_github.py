@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PASSED, FAILED, INTERRUPTED, USAGE, NOTHING = Ending(0), Ending(1), Ending(2), Ending(4), Ending(5)
-REGRESSED = measured("squeezenet_v1.1", 8, now_ms=130.0, outcome=Outcome.REGRESSED, reason="+30.0% after 3 rounds")
+REGRESSED = measured("squeezenet_v1.1", 8, now_ms=130.0, outcome=Outcome.REGRESSED, reason="+30.0 % after 3 rounds")
 OK = measured("resnet50", 4)
 NEW = measured("resnet50", 3, outcome=Outcome.NEW, baseline_ms=None, reason="nothing to compare with")
 HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from("%:,=\n\r<|\\\x1b\ud800")), max_size=60)
@@ -122,7 +122,7 @@ class TestSummary:
         text = github.render_summary(results(OK, broken, REGRESSED, worse), FAILED)
         assert rows(text) == [
             ["tk1", "vgg16", "1", "150", "100", "+50.0 %", "5.0 %", "regressed", "within the tolerance"],
-            ["tk1", "squeezenet_v1.1", "8", "130", "100", "+30.0 %", "5.0 %", "regressed", "+30.0% after 3 rounds"],
+            ["tk1", "squeezenet_v1.1", "8", "130", "100", "+30.0 %", "5.0 %", "regressed", "+30.0 % after 3 rounds"],
             ["tk1", "vgg19", "8", "", "100", "", "", "error", "the server answered 500"],
             ["tk1", "resnet50", "4", "110", "100", "+10.0 %", "5.0 %", "ok", "within the tolerance"],
         ]
@@ -242,7 +242,7 @@ class TestCommands:
         name, properties, message = command(line)
         assert (name, properties) == ("error", {"title": "tk1-squeezenet_v1.1-b8 regressed +30.0 %"})
         assert message.splitlines() == [
-            "130 ms per image now, baseline 100 ms per image, +30.0 %: +30.0% after 3 rounds",
+            "130 ms per image now, baseline 100 ms per image, +30.0 %: +30.0 % after 3 rounds",
             "Baseline: report, TK1 table",
         ]
 
