@@ -293,14 +293,15 @@ def _create_with(
     is_torch = parameters.mllib == TORCH
     template = parameters.template if is_torch and parameters.template != AUTO else ""
     try:
-        create_ms = put(parameters)
+        try:
+            create_ms = put(parameters)
+        except ServerFailedError as error:
+            if template or not is_torch or model.template is None or _NO_TORCH_MODEL not in error.dd_msg:
+                raise
+            template = model.template  # the model folder contains no network
+            create_ms = put(replace(parameters, template=template))
     except ServiceExistsError:
         return _existing(client.service(name), options)
-    except ServerFailedError as error:
-        if template or not is_torch or model.template is None or _NO_TORCH_MODEL not in error.dd_msg:
-            raise
-        template = model.template  # the model folder contains no network
-        create_ms = put(replace(parameters, template=template))
     if template:
         _check_template(client, name, template, parameters.nclasses or DEFAULT_CLASSES)
     return OpenService(

@@ -280,6 +280,23 @@ def test_a_network_without_a_model_is_created_from_its_template(server: Scripted
     assert templates_sent(server) == [None, "resnet50"]
 
 
+def test_a_service_that_another_client_creates_before_its_template_is_sent_is_used(
+    server: ScriptedDeepDetect, client: Client
+) -> None:
+    without_models(server)
+    answer = server.respond
+
+    def respond(request: Request) -> Reply:
+        if request.method == "PUT":
+            answer(request)
+        return answer(request)
+
+    server.respond = respond
+    service = torch_service(client, RESNET)
+    assert (service.name, service.created) == ("torch_resnet50", False)
+    assert templates_sent(server) == [None, "resnet50"]
+
+
 def test_a_network_with_a_model_is_created_from_it(server: ScriptedDeepDetect, client: Client) -> None:
     assert torch_service(client, RESNET).template == ""
     assert templates_sent(server) == [None]
